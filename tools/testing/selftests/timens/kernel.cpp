@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernel.hpp"
+
+#include <array>
+#include <cstdio>
+
+#include <fcntl.h>
+#include <link.h>
+#include <linux/time_types.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace timens
+{
+
+std::string show(const offsets &value)
+{
+	return "monotonic " + show(value.monotonic) + " boottime " +
+	       show(value.boottime);
+}
+
+bool has_time_namespaces()
+{
+	return access("/proc/self/ns/time", F_OK) == 0;
+}
+
+void unshare_time(std::source_location where)
+{
+	check(unshare(CLONE_NEWTIME), "unshare(CLONE_NEWTIME)", where);
+}
+
+outcome write_offsets(std::string_view text, const std::string &path)
+{
+	const outcome opened = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+	const unique_fd file(opened.value);
+
+	if (opened.error)
+		return opened;
+	return write(file.get(), text.data(), text.size());
+}
+
+std::string offsets_text(const offsets &value)
+{
+	const auto line = [](std::string_view clock, nanoseconds offset) {
+		const auto time = to_timespec(offset);
+
+		return std::string(clock) + " " + std::to_string(time.tv_sec) +
+		       " " + std::to_string(time.tv_nsec) + "\n";
+	};
+
+	return line("monotonic", value.monotonic) +
+	       line("boottime", value.boottime);
+}
+
+void set_offsets(const offsets &value, const std::string &path,
+		 std::source_location where)
+{
+	const std::string text = offsets_text(value);
+	const auto written =
+		check(write_offsets(text, path), "write " + path, where);
+
+	expect_eq(written, text.size(), "bytes written to " + path, where);
+}
+
+offsets read_offsets(const std::string &path, std::source_location where)
+{
+	const std::string text = read_file(path, where);
+	long long seconds_of[2];
+	long nanoseconds_of[2];
+
+	if (std::sscanf(text.c_str(), "monotonic %lld %ld boottime %lld %ld",
+			&seconds_of[0], &nanoseconds_of[0], &seconds_of[1],
+			&nanoseconds_of[1]) != 4)
+		throw check_failed(path + " has unknown content " + show(text),
+				   where);
+	return { seconds(seconds_of[0]) + nanoseconds(nanoseconds_of[0]),
+		 seconds(seconds_of[1]) + nanoseconds(nanoseconds_of[1]) };
+}
+
+void enter(const unique_fd &ns, std::source_location where)
+{
+	check(setns(ns.get(), CLONE_NEWTIME), "setns(CLONE_NEWTIME)", where);
+}
+
+ino_t ns_inode(const std::string &path)
+{
+	struct stat status;
+
+	check(stat(path.c_str(), &status), "stat " + path);
+	return status.st_ino;
+}
+
+unique_fd make_namespace(const offsets &value)
+{
+	gate ready;
+	child holder([&] {
+		unshare_time();
+		set_offsets(value);
+		ready.open();
+		pause();
+	});
+
+	ready.wait(holder);
+	return open_file(holder.proc("ns/time_for_children"), O_RDONLY);
+}
+
+void in_namespace(const offsets &value, const std::function<void()> &body)
+{
+	child([&] {
+		unshare_time();
+		set_offsets(value);
+		child(body).wait_ok();
+	}).wait_ok();
+}
+
+void enter_user_namespace(int further)
+{
+	const auto map = [](const char *path, const std::string &text) {
+		const unique_fd file = open_file(path, O_WRONLY);
+
+		check(write(file.get(), text.data(), text.size()),
+		      std::string("write ") + path);
+	};
+	const std::string uid = std::to_string(geteuid());
+	const std::string gid = std::to_string(getegid());
+
+	check(unshare(CLONE_NEWUSER | further), "unshare(CLONE_NEWUSER)");
+	map("/proc/self/setgroups", "deny");
+	map("/proc/self/uid_map", "0 " + uid + " 1");
+	map("/proc/self/gid_map", "0 " + gid + " 1");
+}
+
+std::string clock_name(clockid_t clock)
+{
+	static constexpr std::array names{
+		"CLOCK_REALTIME",	    "CLOCK_MONOTONIC",
+		"CLOCK_PROCESS_CPUTIME_ID", "CLOCK_THREAD_CPUTIME_ID",
+		"CLOCK_MONOTONIC_RAW",	    "CLOCK_REALTIME_COARSE",
+		"CLOCK_MONOTONIC_COARSE",   "CLOCK_BOOTTIME",
+		"CLOCK_REALTIME_ALARM",	    "CLOCK_BOOTTIME_ALARM",
+		"CLOCK_SGI_CYCLE",	    "CLOCK_TAI",
+	};
+
+	if (clock >= 0 && static_cast<std::size_t>(clock) < names.size())
+		return names[clock];
+	return "clock " + std::to_string(clock);
+}
+
+nanoseconds now(clockid_t clock)
+{
+	timespec time;
+
+	check(clock_gettime(clock, &time),
+	      "clock_gettime " + clock_name(clock));
+	return to_nanoseconds(time);
+}
+
+void *vdso_symbol(std::string_view name)
+{
+	const char *image =
+		reinterpret_cast<const char *>(getauxval(AT_SYSINFO_EHDR));
+
+	if (!image)
+		return nullptr;
+
+	/* The image is mapped as a whole, with its section headers. */
+	const auto header = reinterpret_cast<const ElfW(Ehdr) *>(image);
+	const std::span sections(
+		reinterpret_cast<const ElfW(Shdr) *>(image + header->e_shoff),
+		header->e_shnum);
+
+	for (const auto &section : sections) {
+		if (section.sh_type != SHT_DYNSYM)
+			continue;
+
+		const char *names = image + sections[section.sh_link].sh_offset;
+		const std::span symbols(reinterpret_cast<const ElfW(Sym) *>(
+						image + section.sh_offset),
+					section.sh_size / sizeof(ElfW(Sym)));
+
+		for (const auto &symbol : symbols)
+			if (symbol.st_shndx != SHN_UNDEF &&
+			    name == names + symbol.st_name)
+				return const_cast<char *>(image) +
+				       symbol.st_value;
+	}
+	return nullptr;
+}
+
+namespace
+{
+
+/* As the 32-bit system calls of old have it. */
+struct timespec32 {
+	std::int32_t tv_sec;
+	std::int32_t tv_nsec;
+};
+
+/* The vDSO returns a negative errno, as the system call instruction does. */
+template <class time_type>
+nanoseconds read_vdso(const char *symbol, clockid_t clock)
+{
+	using function = int (*)(clockid_t, time_type *);
+	const auto read = reinterpret_cast<function>(vdso_symbol(symbol));
+	time_type time;
+
+	if (!read)
+		skip(std::string("the vDSO has no ") + symbol);
+	if (const int error = -read(clock, &time))
+		throw system_failure(symbol + (" " + clock_name(clock)), error);
+	return to_nanoseconds(time);
+}
+
+template <class time_type>
+nanoseconds read_syscall(long number, clockid_t clock)
+{
+	time_type time;
+
+	check(syscall(number, clock, &time),
+	      "system call clock_gettime " + clock_name(clock));
+	return to_nanoseconds(time);
+}
+
+#ifdef __LP64__
+constexpr clock_reader readers[] = {
+	{ "vdso",
+	  [](clockid_t clock) {
+		  return read_vdso<__kernel_timespec>("__vdso_clock_gettime",
+						      clock);
+	  } },
+	{ "syscall",
+	  [](clockid_t clock) {
+		  return read_syscall<__kernel_timespec>(SYS_clock_gettime,
+							 clock);
+	  } },
+};
+#else
+constexpr clock_reader readers[] = {
+	{ "vdso",
+	  [](clockid_t clock) {
+		  return read_vdso<__kernel_timespec>("__vdso_clock_gettime64",
+						      clock);
+	  } },
+	{ "vdso_time32",
+	  [](clockid_t clock) {
+		  return read_vdso<timespec32>("__vdso_clock_gettime", clock);
+	  } },
+	{ "syscall",
+	  [](clockid_t clock) {
+		  return read_syscall<__kernel_timespec>(SYS_clock_gettime64,
+							 clock);
+	  } },
+	{ "syscall_time32",
+	  [](clockid_t clock) {
+		  return read_syscall<timespec32>(SYS_clock_gettime, clock);
+	  } },
+};
+#endif
+
+} // namespace
+
+std::span<const clock_reader> clock_readers()
+{
+	return readers;
+}
+
+} // namespace timens
