@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make run     show time namespaces on real programs, in a kernel built here
+# make test    run the tests
+# make help    everything else
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+# The sub-makes of other trees must not take our variables for theirs.
+MAKEOVERRIDES :=
+
+## FLAVOUR: the kernel that `make kernel` builds: timens, stock, none, kasan, lockdep or kcsan
+FLAVOUR ?= timens
+## KERNEL: the kernel that run, shell and test boot
+KERNEL ?= $(FLAVOUR)
+## T: what `make test` runs, as 'PROGRAM PROGRAM.CASE kunit ...'; empty for everything
+T ?=
+## CMD: the command of `make run`; empty for the demonstration
+CMD ?=
+## JOBS: compilers at a time
+JOBS ?= $(shell nproc)
+## MEM: memory of the guest
+MEM ?= 1G
+## SMP: processors of the guest
+SMP ?= 2
+## TIMEOUT: seconds after which run and test end a guest
+TIMEOUT ?= 300
+## ACCEL: tcg, or kvm where there is one
+ACCEL ?= tcg
+
+# A command is for the guest's shell: make must not expand its dollars.
+override CMD := $(value CMD)
+export CMD JOBS T
+
+flavours := timens stock none kasan lockdep kcsan
+fragments_timens := base test timens kunit
+fragments_stock := base test timens
+fragments_none := base test none
+fragments_kasan := $(fragments_timens) kasan
+fragments_lockdep := $(fragments_timens) lockdep
+fragments_kcsan := $(fragments_timens) kcsan
+
+require_flavour = $(if $(filter-out 1,$(words $($(1))))$(filter-out $(flavours),$($(1))), \
+	$(error $(1)='$($(1))' is not a kernel: choose one of $(flavours)))
+$(call require_flavour,FLAVOUR)
+$(call require_flavour,KERNEL)
+
+tree_of = build/$(if $(filter stock,$(1)),linux-stock,linux)
+boot = vm/boot $(1) --kernel build/$(KERNEL)/bzImage --results build/results/$(KERNEL)/$(1) \
+	--memory '$(MEM)' --processors '$(SMP)' --accelerator '$(ACCEL)' --timeout '$(TIMEOUT)'
+
+include base/base.mk
+
+.PHONY: help packages kernel run shell test selftests test-report clean distclean
+
+help: ## show this
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
+		while IFS=$$'\t' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
+	@echo 'Variables, from the command line or the environment:'
+	@$(foreach name,$(variables),printf '  %-16s %s\n' '$(name)=$(subst ','\'',$($(name)))' \
+		"$$(sed -n 's/^## $(name): //p' $(MAKEFILE_LIST))";)
+variables = $(shell sed -n 's/^\#\# \([A-Z_]*\): .*/\1/p' $(MAKEFILE_LIST))
+
+packages: ## install the Debian packages that are missing
+	@vm/install-packages vm/packages
+
+define kernel_rule
+.PHONY: kernel-$(1)
+kernel-$(1): packages $(if $(filter stock,$(1)),stock-source,prepare)
+	@vm/build-kernel $(1) $(call tree_of,$(1)) build/$(1) $(fragments_$(1):%=configs/%.config)
+endef
+$(foreach flavour,$(flavours),$(eval $(call kernel_rule,$(flavour))))
+
+kernel: kernel-$(FLAVOUR) ## build the kernel FLAVOUR: build/FLAVOUR/bzImage and config
+
+build/guest/%: vm/%.cpp vm/system.hpp | packages
+	@mkdir -p $(@D)
+	@$(CXX) -std=c++20 -O2 -Wall -Wextra -Werror -static -pthread -o $@ $<
+
+build/guest/root.cpio: build/guest/init vm/initramfs.list vm/build-initramfs | kernel-$(KERNEL)
+	@vm/build-initramfs $(call tree_of,$(KERNEL)) $< $@
+
+run: kernel-$(KERNEL) build/guest/root.cpio build/guest/show_clocks ## run CMD in the guest with the host's programs; without CMD, a demonstration
+	@$(call boot,run) --initrd build/guest/root.cpio -- "$${CMD:-vm/demo}"
+
+shell: kernel-$(KERNEL) build/guest/root.cpio ## a root shell in the guest with the host's programs
+	@$(call boot,shell) --initrd build/guest/root.cpio
+
+selftests: packages $(if $(filter stock,$(KERNEL)),stock-source,prepare) ## build the selftests
+	@vm/build-selftests tools/testing/selftests/timens $(call tree_of,$(KERNEL)) build/selftests
+
+test: kernel-$(KERNEL) selftests build/guest/init ## run KUnit and the selftests in the guest; T chooses some
+	@vm/run-tests build/selftests build/guest build/$(KERNEL)/config $(call tree_of,$(KERNEL)) $(call boot,test)
+
+test-report: ## test the judge of test runs itself, with canned runs
+	@vm/test-report $(call tree_of,$(KERNEL))
+
+clean: ## remove what was built, but keep the kernel source
+	@rm -rf $(flavours:%=build/%) build/guest build/selftests build/results
+
+distclean: ## remove all of build/
+	@rm -rf build
