@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which clock follows which offset, and the translation between the clocks of a
+ * time namespace and those of the host. The one place that knows either.
+ */
+#include <linux/array_size.h>
+#include <linux/export.h>
+#include <linux/minmax.h>
+#include <linux/overflow.h>
+#include <linux/time_namespace.h>
+
+/*
+ * The alarm clocks are here although they cannot be read as such through the
+ * vDSO: their absolute timers are translated like any other.
+ */
+static const u8 timeline_of_clock[MAX_CLOCKS] = {
+	[CLOCK_MONOTONIC]		= TIMENS_MONOTONIC,
+	[CLOCK_MONOTONIC_RAW]		= TIMENS_MONOTONIC,
+	[CLOCK_MONOTONIC_COARSE]	= TIMENS_MONOTONIC,
+	[CLOCK_BOOTTIME]		= TIMENS_BOOTTIME,
+	[CLOCK_BOOTTIME_ALARM]		= TIMENS_BOOTTIME,
+};
+
+/**
+ * timens_timeline() - the timeline that a clock is on
+ * @clock:	any clock id, valid or not
+ *
+ * Return: TIMENS_HOST for clocks that time namespaces do not move, which are all
+ *	   CPU and dynamic clocks (their ids are negative) and all unknown ones.
+ */
+enum timens_timeline timens_timeline(clockid_t clock)
+{
+	if ((u32)clock >= ARRAY_SIZE(timeline_of_clock))
+		return TIMENS_HOST;
+	return timeline_of_clock[clock];
+}
+
+/**
+ * timens_offsets_to_host() - timens_to_host() for given offsets
+ * @offsets:	offsets of a namespace
+ * @clock:	clock id that @t is on
+ * @t:		nanoseconds on the namespace's clock, 0 to KTIME_MAX
+ *
+ * Return: nanoseconds on the host's clock, 0 to KTIME_MAX.
+ */
+ktime_t timens_offsets_to_host(const struct timens_offsets *offsets,
+			       clockid_t clock, ktime_t t)
+{
+	s64 offset = offsets->ns[timens_timeline(clock)];
+	ktime_t host;
+
+	if (!offset || !t || t == KTIME_MAX)
+		return t;
+	if (check_sub_overflow(t, offset, &host))
+		return KTIME_MAX;
+	return max(host, 0);
+}
+EXPORT_SYMBOL_GPL(timens_offsets_to_host);
+
+/**
+ * timens_offsets_from_host() - timens_from_host() for given offsets
+ * @offsets:	offsets of a namespace
+ * @clock:	clock id that @t is on
+ * @t:		nanoseconds on the host's clock, 0 to KTIME_MAX
+ *
+ * Return: nanoseconds on the namespace's clock, 0 to KTIME_MAX.
+ */
+ktime_t timens_offsets_from_host(const struct timens_offsets *offsets,
+				 clockid_t clock, ktime_t t)
+{
+	s64 offset = offsets->ns[timens_timeline(clock)];
+	ktime_t user;
+
+	if (!offset || t == KTIME_MAX)
+		return t;
+	if (check_add_overflow(t, offset, &user))
+		return KTIME_MAX;
+	return max(user, 0);
+}
+EXPORT_SYMBOL_GPL(timens_offsets_from_host);
+
+/**
+ * timens_offsets_timespec_to_host() - timens_offsets_to_host() for a timespec64
+ * @offsets:	offsets of a namespace
+ * @clock:	clock id that @ts is on
+ * @ts:		a valid time on the namespace's clock, replaced by the host's
+ */
+void timens_offsets_timespec_to_host(const struct timens_offsets *offsets,
+				     clockid_t clock, struct timespec64 *ts)
+{
+	if (offsets->ns[timens_timeline(clock)])
+		*ts = ktime_to_timespec64(timens_offsets_to_host(offsets, clock,
+								 timespec64_to_ktime(*ts)));
+}
+
+/**
+ * timens_offsets_timespec_from_host() - timens_offsets_from_host() for a timespec64
+ * @offsets:	offsets of a namespace
+ * @clock:	clock id that @ts is on
+ * @ts:		a time on the host's clock, replaced by the namespace's
+ */
+void timens_offsets_timespec_from_host(const struct timens_offsets *offsets,
+				       clockid_t clock, struct timespec64 *ts)
+{
+	if (offsets->ns[timens_timeline(clock)])
+		*ts = ktime_to_timespec64(timens_offsets_from_host(offsets, clock,
+								   timespec64_to_ktime(*ts)));
+}
+
+/**
+ * timens_offsets_boot_date() - timens_boot_date() for given offsets
+ * @offsets:	offsets of a namespace
+ * @date:	CLOCK_REALTIME at which the host's CLOCK_BOOTTIME was zero,
+ *		replaced by that at which the namespace's was
+ */
+void timens_offsets_boot_date(const struct timens_offsets *offsets,
+			      struct timespec64 *date)
+{
+	*date = timespec64_sub(*date,
+			       ns_to_timespec64(offsets->ns[TIMENS_BOOTTIME]));
+	if (date->tv_sec < 0)
+		*date = (struct timespec64){ };
+}

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the translation between the clocks of a time namespace and
+ * those of the host, against a model that does without signed arithmetic.
+ */
+#include <kunit/test.h>
+#include <linux/prandom.h>
+
+#include "internal.h"
+
+/* Far enough apart to see which of the two was used. */
+static const struct timens_offsets two_offsets = {
+	.ns[TIMENS_MONOTONIC]	= 1000 * NSEC_PER_SEC,
+	.ns[TIMENS_BOOTTIME]	= -7 * NSEC_PER_SEC,
+};
+
+static struct timens_offsets monotonic_offset(s64 ns)
+{
+	return (struct timens_offsets){ .ns[TIMENS_MONOTONIC] = ns };
+}
+
+/* |@distance| of a signed number, S64_MIN included. */
+static u64 distance(s64 ns)
+{
+	return ns < 0 ? -(u64)ns : (u64)ns;
+}
+
+static u64 model_later(u64 t, u64 by)
+{
+	return t + by > KTIME_MAX ? KTIME_MAX : t + by;
+}
+
+static u64 model_earlier(u64 t, u64 by)
+{
+	return t < by ? 0 : t - by;
+}
+
+static ktime_t model_to_host(ktime_t t, s64 offset)
+{
+	if (t == 0 || t == KTIME_MAX)
+		return t;
+	return offset < 0 ? model_later(t, distance(offset)) :
+			    model_earlier(t, distance(offset));
+}
+
+static ktime_t model_from_host(ktime_t t, s64 offset)
+{
+	if (t == KTIME_MAX)
+		return t;
+	return offset < 0 ? model_earlier(t, distance(offset)) :
+			    model_later(t, distance(offset));
+}
+
+/* Powers of two and their neighbours, both signs, and the ends of the range. */
+#define EDGES	(2 * 3 * 64 + 4)
+
+static s64 edge(unsigned int i)
+{
+	static const s64 ends[] = { S64_MIN, S64_MIN + 1, S64_MAX - 1, S64_MAX };
+	u64 value;
+
+	if (i < ARRAY_SIZE(ends))
+		return ends[i];
+	i -= ARRAY_SIZE(ends);
+	value = (1ULL << (i / 6)) + i % 3 - 1;
+	return i / 3 % 2 ? (s64)-value : (s64)value;
+}
+
+static void check_against_model(struct kunit *test, ktime_t t, s64 offset)
+{
+	const struct timens_offsets offsets = monotonic_offset(offset);
+
+	KUNIT_ASSERT_EQ_MSG(test, model_to_host(t, offset),
+			    timens_offsets_to_host(&offsets, CLOCK_MONOTONIC, t),
+			    "t %lld offset %lld", t, offset);
+	KUNIT_ASSERT_EQ_MSG(test, model_from_host(t, offset),
+			    timens_offsets_from_host(&offsets, CLOCK_MONOTONIC, t),
+			    "t %lld offset %lld", t, offset);
+}
+
+static void translation_matches_the_model_at_every_edge(struct kunit *test)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < EDGES; i++) {
+		for (j = 0; j < EDGES; j++) {
+			if (edge(i) >= 0)
+				check_against_model(test, edge(i), edge(j));
+		}
+	}
+}
+
+static void translation_matches_the_model_over_the_whole_range(struct kunit *test)
+{
+	struct rnd_state rnd;
+	unsigned int i;
+
+	prandom_seed_state(&rnd, 20);
+	for (i = 0; i < 200000; i++) {
+		/* Any number of leading zeros, not only the few of most numbers. */
+		u64 t = prandom_u32_state(&rnd) | (u64)prandom_u32_state(&rnd) << 32;
+		u64 offset = prandom_u32_state(&rnd) | (u64)prandom_u32_state(&rnd) << 32;
+
+		t >>= 1 + prandom_u32_state(&rnd) % 63;
+		offset >>= prandom_u32_state(&rnd) % 64;
+		if (prandom_u32_state(&rnd) % 2)
+			offset = -offset;
+		check_against_model(test, t, offset);
+	}
+}
+
+static void translation_there_and_back_is_the_identity_within_range(struct kunit *test)
+{
+	struct rnd_state rnd;
+	unsigned int i;
+
+	prandom_seed_state(&rnd, 21);
+	for (i = 0; i < 100000; i++) {
+		s64 offset = prandom_u32_state(&rnd) * 1000003LL;
+		ktime_t t = 1 + prandom_u32_state(&rnd) * 1000033LL;
+		const struct timens_offsets later = monotonic_offset(offset);
+		const struct timens_offsets earlier = monotonic_offset(-offset);
+
+		KUNIT_ASSERT_EQ(test, t,
+				timens_offsets_to_host(&later, CLOCK_MONOTONIC,
+						       timens_offsets_from_host(&later,
+										CLOCK_MONOTONIC,
+										t)));
+		KUNIT_ASSERT_EQ(test, t,
+				timens_offsets_from_host(&earlier, CLOCK_MONOTONIC,
+							 timens_offsets_to_host(&earlier,
+										CLOCK_MONOTONIC,
+										t)));
+	}
+}
+
+static void translation_keeps_the_order_of_times(struct kunit *test)
+{
+	unsigned int i, j;
+
+	for (j = 0; j < EDGES; j++) {
+		const struct timens_offsets offsets = monotonic_offset(edge(j));
+
+		for (i = 0; i < EDGES; i++) {
+			ktime_t t = edge(i);
+
+			if (t < 0 || t == KTIME_MAX)
+				continue;
+			KUNIT_ASSERT_LE(test,
+					timens_offsets_from_host(&offsets, CLOCK_MONOTONIC, t),
+					timens_offsets_from_host(&offsets, CLOCK_MONOTONIC, t + 1));
+			/* 0 is not a time but "at once". */
+			if (!t)
+				continue;
+			KUNIT_ASSERT_LE(test,
+					timens_offsets_to_host(&offsets, CLOCK_MONOTONIC, t),
+					timens_offsets_to_host(&offsets, CLOCK_MONOTONIC, t + 1));
+		}
+	}
+}
+
+static void at_once_and_never_stay_what_they_are(struct kunit *test)
+{
+	static const s64 seconds[] = { -1000, -1, 1, 1000, KTIME_SEC_MAX / 2 };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(seconds); i++) {
+		const struct timens_offsets offsets =
+			monotonic_offset(seconds[i] * NSEC_PER_SEC);
+
+		KUNIT_EXPECT_EQ(test, 0,
+				timens_offsets_to_host(&offsets, CLOCK_MONOTONIC, 0));
+		KUNIT_EXPECT_EQ(test, KTIME_MAX,
+				timens_offsets_to_host(&offsets, CLOCK_MONOTONIC, KTIME_MAX));
+		KUNIT_EXPECT_EQ(test, KTIME_MAX,
+				timens_offsets_from_host(&offsets, CLOCK_MONOTONIC, KTIME_MAX));
+	}
+}
+
+static void every_clock_follows_its_offset(struct kunit *test)
+{
+	static const struct {
+		clockid_t	clock;
+		s64		offset;
+	} cases[] = {
+		{ CLOCK_REALTIME,		0 },
+		{ CLOCK_MONOTONIC,		1000 },
+		{ CLOCK_PROCESS_CPUTIME_ID,	0 },
+		{ CLOCK_THREAD_CPUTIME_ID,	0 },
+		{ CLOCK_MONOTONIC_RAW,		1000 },
+		{ CLOCK_REALTIME_COARSE,	0 },
+		{ CLOCK_MONOTONIC_COARSE,	1000 },
+		{ CLOCK_BOOTTIME,		-7 },
+		{ CLOCK_REALTIME_ALARM,		0 },
+		{ CLOCK_BOOTTIME_ALARM,		-7 },
+		{ 10,				0 },
+		{ CLOCK_TAI,			0 },
+		{ 12,				0 },
+		{ MAX_CLOCKS - 1,		0 },
+		{ MAX_CLOCKS,			0 },
+		{ MAX_CLOCKS + CLOCK_MONOTONIC,	0 },
+		{ S32_MAX,			0 },
+		/* CPU clocks of a process, dynamic clocks of a file. */
+		{ -1,				0 },
+		{ -6,				0 },
+		{ S32_MIN + CLOCK_MONOTONIC,	0 },
+		{ S32_MIN,			0 },
+	};
+	const ktime_t t = 50000 * NSEC_PER_SEC;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		const s64 offset = cases[i].offset * NSEC_PER_SEC;
+
+		KUNIT_EXPECT_EQ_MSG(test, t + offset,
+				    timens_offsets_from_host(&two_offsets, cases[i].clock, t),
+				    "clock %d", cases[i].clock);
+		KUNIT_EXPECT_EQ_MSG(test, t - offset,
+				    timens_offsets_to_host(&two_offsets, cases[i].clock, t),
+				    "clock %d", cases[i].clock);
+	}
+}
+
+static void times_of_other_clocks_pass_unchanged(struct kunit *test)
+{
+	struct timespec64 ts = { .tv_sec = -5, .tv_nsec = 17 };
+
+	/* A wall clock may be set before 1970. */
+	timens_offsets_timespec_from_host(&two_offsets, CLOCK_REALTIME, &ts);
+	KUNIT_EXPECT_EQ(test, -5, ts.tv_sec);
+	KUNIT_EXPECT_EQ(test, 17, ts.tv_nsec);
+
+	ts.tv_sec = S64_MAX;
+	timens_offsets_timespec_to_host(&two_offsets, CLOCK_TAI, &ts);
+	KUNIT_EXPECT_EQ(test, S64_MAX, ts.tv_sec);
+	KUNIT_EXPECT_EQ(test, 17, ts.tv_nsec);
+}
+
+static void timespecs_translate_like_nanoseconds(struct kunit *test)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < EDGES; i++) {
+		const ktime_t t = edge(i);
+
+		if (t < 0)
+			continue;
+		for (j = 0; j < EDGES; j++) {
+			const struct timens_offsets offsets = monotonic_offset(edge(j));
+			struct timespec64 to = ns_to_timespec64(t), from = to;
+
+			timens_offsets_timespec_to_host(&offsets, CLOCK_MONOTONIC, &to);
+			KUNIT_ASSERT_EQ(test, timespec64_to_ns(&to),
+					timens_offsets_to_host(&offsets, CLOCK_MONOTONIC, t));
+			KUNIT_ASSERT_TRUE(test, timespec64_valid(&to));
+
+			timens_offsets_timespec_from_host(&offsets, CLOCK_MONOTONIC, &from);
+			KUNIT_ASSERT_EQ(test, timespec64_to_ns(&from),
+					timens_offsets_from_host(&offsets, CLOCK_MONOTONIC, t));
+			KUNIT_ASSERT_TRUE(test, timespec64_valid(&from));
+		}
+	}
+}
+
+static void a_timespec_beyond_all_clocks_means_never(struct kunit *test)
+{
+	struct timespec64 ts = { .tv_sec = S64_MAX, .tv_nsec = NSEC_PER_SEC - 1 };
+
+	timens_offsets_timespec_to_host(&two_offsets, CLOCK_MONOTONIC, &ts);
+	KUNIT_EXPECT_EQ(test, KTIME_MAX, timespec64_to_ktime(ts));
+}
+
+static void the_boot_date_moves_against_the_boot_clock(struct kunit *test)
+{
+	struct timespec64 date = { .tv_sec = 1700000000, .tv_nsec = 250000000 };
+	struct timens_offsets offsets = { };
+
+	offsets.ns[TIMENS_BOOTTIME] = 3 * NSEC_PER_SEC + 500000000;
+	timens_offsets_boot_date(&offsets, &date);
+	KUNIT_EXPECT_EQ(test, 1699999996, date.tv_sec);
+	KUNIT_EXPECT_EQ(test, 750000000, date.tv_nsec);
+}
+
+static void the_boot_date_does_not_go_below_1970(struct kunit *test)
+{
+	struct timespec64 date = { .tv_sec = 1700000000, .tv_nsec = 250000000 };
+	struct timens_offsets offsets = { };
+
+	offsets.ns[TIMENS_BOOTTIME] = KTIME_SEC_MAX / 2 * NSEC_PER_SEC;
+	timens_offsets_boot_date(&offsets, &date);
+	KUNIT_EXPECT_EQ(test, 0, date.tv_sec);
+	KUNIT_EXPECT_EQ(test, 0, date.tv_nsec);
+}
+
+static struct kunit_case timens_clocks_cases[] = {
+	KUNIT_CASE(translation_matches_the_model_at_every_edge),
+	KUNIT_CASE(translation_matches_the_model_over_the_whole_range),
+	KUNIT_CASE(translation_there_and_back_is_the_identity_within_range),
+	KUNIT_CASE(translation_keeps_the_order_of_times),
+	KUNIT_CASE(at_once_and_never_stay_what_they_are),
+	KUNIT_CASE(every_clock_follows_its_offset),
+	KUNIT_CASE(times_of_other_clocks_pass_unchanged),
+	KUNIT_CASE(timespecs_translate_like_nanoseconds),
+	KUNIT_CASE(a_timespec_beyond_all_clocks_means_never),
+	KUNIT_CASE(the_boot_date_moves_against_the_boot_clock),
+	KUNIT_CASE(the_boot_date_does_not_go_below_1970),
+	{ }
+};
+
+static struct kunit_suite timens_clocks_suite = {
+	.name		= "timens_clocks",
+	.test_cases	= timens_clocks_cases,
+};
+kunit_test_suite(timens_clocks_suite);

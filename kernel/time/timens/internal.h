@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the time namespace share with each other.
+ */
+#ifndef _KERNEL_TIME_TIMENS_INTERNAL_H
+#define _KERNEL_TIME_TIMENS_INTERNAL_H
+
+#include <linux/time_namespace.h>
+
+/* A write to timens_offsets takes this many lines and leaves the rest. */
+#define TIMENS_MAX_LINES	2
+
+/**
+ * struct timens_request - offsets that a write to timens_offsets asks for
+ * @nr:		number of entries in @line
+ * @line:	in the order they were written; the last one for a timeline counts
+ */
+struct timens_request {
+	unsigned int nr;
+	struct {
+		enum timens_timeline	timeline;
+		struct timespec64	offset;
+	} line[TIMENS_MAX_LINES];
+};
+
+/* offsets.c */
+ssize_t timens_parse(char *text, size_t len, struct timens_request *req);
+int timens_check_range(const struct timens_request *req,
+		       const struct timespec64 now[TIMENS_NR]);
+struct timens_offsets timens_read_offsets(struct time_namespace *ns,
+					  struct page **vvar_page);
+void timens_freeze(struct time_namespace *ns);
+
+/* namespace.c */
+struct time_namespace *timens_for_children_of(struct task_struct *task);
+
+/* vvar.c */
+struct page *timens_vvar_alloc(void);
+void timens_vvar_fill(struct page *page, const struct timens_offsets *offsets);
+void timens_mm_set(struct mm_struct *mm, const struct time_namespace *ns);
+int timens_mm_switch(struct task_struct *task, struct time_namespace *ns);
+
+#endif /* _KERNEL_TIME_TIMENS_INTERNAL_H */
