@@ -5,9 +5,11 @@
 #include <cstdio>
 
 #include <fcntl.h>
+#include <grp.h>
 #include <link.h>
 #include <linux/time_types.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -92,6 +94,98 @@ ino_t ns_inode(const std::string &path)
 	return status.st_ino;
 }
 
+ino_t ns_inode(const unique_fd &ns)
+{
+	struct stat status;
+
+	check(fstat(ns.get(), &status), "fstat of a namespace");
+	return status.st_ino;
+}
+
+std::string show(const time_namespaces &value)
+{
+	return "time " + show(value.own) + " time_for_children " +
+	       show(value.for_children);
+}
+
+time_namespaces namespaces_of(const std::string &task)
+{
+	return { ns_inode(task + "/ns/time"),
+		 ns_inode(task + "/ns/time_for_children") };
+}
+
+time_view view_here()
+{
+	return { namespaces_of(),
+		 { now(CLOCK_MONOTONIC), now(CLOCK_BOOTTIME) } };
+}
+
+void expect_view(const time_view &expected, std::string_view what,
+		 std::source_location where)
+{
+	const std::string prefix = what.empty() ? "" : std::string(what) + ": ";
+
+	expect_eq(namespaces_of(), expected.namespaces, what, where);
+	for (const auto &reader : clock_readers()) {
+		const std::string by = " by " + std::string(reader.name);
+
+		expect_near(reader.read(CLOCK_MONOTONIC),
+			    expected.clocks.monotonic, clock_slack,
+			    prefix + "CLOCK_MONOTONIC" + by, where);
+		expect_near(reader.read(CLOCK_BOOTTIME),
+			    expected.clocks.boottime, clock_slack,
+			    prefix + "CLOCK_BOOTTIME" + by, where);
+	}
+}
+
+HELPER(expect_view)
+{
+	const auto number = [&](int index) {
+		return std::stoull(arguments[index]);
+	};
+
+	expect_view({ { number(0), number(1) },
+		      { nanoseconds(number(2)), nanoseconds(number(3)) } },
+		    "after execve");
+}
+
+namespace
+{
+
+std::vector<std::string> view_arguments(const time_view &view)
+{
+	return { std::to_string(view.namespaces.own),
+		 std::to_string(view.namespaces.for_children),
+		 std::to_string(view.clocks.monotonic.count()),
+		 std::to_string(view.clocks.boottime.count()) };
+}
+
+} // namespace
+
+std::vector<std::string> view_command(const time_view &expected)
+{
+	return helper_command("expect_view", view_arguments(expected));
+}
+
+void exec_expecting(const time_view &expected)
+{
+	exec_helper("expect_view", view_arguments(expected));
+}
+
+time_view unshare_with(const offsets &value, std::source_location where)
+{
+	const offsets outside = view_here().clocks;
+
+	unshare_time(where);
+	set_offsets(value, own_offsets_file, where);
+
+	const ino_t created = namespaces_of().for_children;
+
+	return { { created, created },
+		 { outside.monotonic + value.monotonic,
+		   outside.boottime + value.boottime } };
+}
+
 unique_fd make_namespace(const offsets &value)
 {
 	gate ready;
@@ -113,6 +207,15 @@ void in_namespace(const offsets &value, const std::function<void()> &body)
 		set_offsets(value);
 		child(body).wait_ok();
 	}).wait_ok();
+}
+
+void become_user(uid_t user)
+{
+	check(setgroups(0, nullptr), "setgroups");
+	check(setresgid(user, user, user), "setresgid");
+	check(setresuid(user, user, user), "setresuid");
+	/* Otherwise /proc/self would belong to root from here on. */
+	check(prctl(PR_SET_DUMPABLE, 1), "prctl(PR_SET_DUMPABLE)");
 }
 
 void enter_user_namespace(int further)

@@ -15,6 +15,7 @@
 #include <functional>
 #include <sched.h>
 #include <string>
+#include <vector>
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
@@ -60,7 +61,49 @@ void enter(const unique_fd &ns,
 	   std::source_location where = std::source_location::current());
 
 /* The inode number that names a namespace, namespaces(7). */
-ino_t ns_inode(const std::string &path = "/proc/self/ns/time");
+ino_t ns_inode(const std::string &path);
+ino_t ns_inode(const unique_fd &ns);
+
+/* The namespace of a task and that of the children that it will have. */
+struct time_namespaces {
+	ino_t own;
+	ino_t for_children;
+
+	auto operator<=>(const time_namespaces &) const = default;
+};
+std::string show(const time_namespaces &value);
+
+/* Of a task by its directory in /proc; of the calling thread by default. */
+time_namespaces namespaces_of(const std::string &task = "/proc/thread-self");
+
+/*
+ * What a task sees: its namespaces and its two clocks. Clocks are compared
+ * with a slack of 100 s for the time that passes, so offsets for this are
+ * 1000 s or more.
+ */
+struct time_view {
+	time_namespaces namespaces;
+	offsets clocks;
+};
+constexpr nanoseconds clock_slack = 100s;
+
+time_view view_here();
+
+/* Does the calling thread see this, by every clock reader? */
+void expect_view(const time_view &expected, std::string_view what = {},
+		 std::source_location where = std::source_location::current());
+
+/* That check as the first thing that a newly executed program does. */
+std::vector<std::string> view_command(const time_view &expected);
+[[noreturn]] void exec_expecting(const time_view &expected);
+
+/*
+ * In the initial namespace: unshares and sets the offsets. Returns what a task
+ * in the new namespace sees.
+ */
+time_view
+unshare_with(const offsets &value,
+	     std::source_location where = std::source_location::current());
 
 /* A new, still open namespace with these offsets, held by its file. */
 unique_fd make_namespace(const offsets &value);
@@ -70,6 +113,9 @@ unique_fd make_namespace(const offsets &value);
  * own namespaces stay as they are; failures in the body are thrown here.
  */
 void in_namespace(const offsets &value, const std::function<void()> &body);
+
+/* Changes to another user and group for good: all capabilities are gone. */
+void become_user(uid_t user);
 
 /*
  * Enters a new user namespace where the caller is root, together with further

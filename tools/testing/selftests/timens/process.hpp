@@ -7,11 +7,13 @@
 
 #include "harness.hpp"
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <new>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <pthread.h>
@@ -105,9 +107,9 @@ class child {
 	std::string proc(std::string_view name) const;
 
 	void kill(int signal = SIGKILL) const;
-	ending wait();
+	[[nodiscard]] ending wait();
 	/* Empty when it still runs after the limit; 0 asks at once. */
-	std::optional<ending> wait_for(nanoseconds limit);
+	[[nodiscard]] std::optional<ending> wait_for(nanoseconds limit);
 	/* Waits until it is a zombie, and leaves it one. */
 	void wait_exited() const;
 	void wait_ok()
@@ -205,6 +207,25 @@ class gate {
 
     private:
 	pipe_ends ends;
+};
+
+/* Makes the process multi-threaded while it exists. */
+class idle_thread {
+    public:
+	idle_thread()
+		: thread([this] { stop.wait(false); })
+	{
+	}
+	~idle_thread()
+	{
+		stop = true;
+		stop.notify_one();
+		thread.join();
+	}
+
+    private:
+	std::atomic<bool> stop = false;
+	std::thread thread;
 };
 
 /* An object in memory that children share; it is made before they are. */
