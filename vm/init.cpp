@@ -76,8 +76,8 @@ std::string setting(const std::string &name)
 
 /* ------------------------------------------------------------- mounts */
 
-void mount_at(const std::string &where, const char *type, const char *what = "none", unsigned long flags = 0,
-	      const std::string &options = "")
+void mount_at(const std::string &where, const char *type, const char *what = "none",
+	      unsigned long flags = 0, const std::string &options = "")
 {
 	fs::create_directories(where);
 	check(mount(what, where.c_str(), type, flags, options.c_str()),
@@ -95,6 +95,18 @@ void mount_system(const std::string &root)
 	mount_at(root + "/dev/shm", "tmpfs", "none", 0, "mode=1777");
 	mount_at(root + "/dev/mqueue", "mqueue");
 	mount_at(root + "/run", "tmpfs", "none", 0, "mode=0755");
+
+	/* What udev would add; the two roots share one devtmpfs. */
+	const std::pair<const char *, const char *> links[] = {
+		{ "/proc/self/fd", "/dev/fd" },
+		{ "/proc/self/fd/0", "/dev/stdin" },
+		{ "/proc/self/fd/1", "/dev/stdout" },
+		{ "/proc/self/fd/2", "/dev/stderr" },
+	};
+	for (const auto &[target, name] : links) {
+		if (symlink(target, (root + name).c_str()) < 0 && errno != EEXIST)
+			fail("symlink " + root + name);
+	}
 }
 
 /*
@@ -104,11 +116,13 @@ void mount_system(const std::string &root)
  */
 void enter_host_root()
 {
-	mount_at("/host", "9p", "host", MS_RDONLY, "trans=virtio,version=9p2000.L,cache=loose,msize=262144");
+	mount_at("/host", "9p", "host", MS_RDONLY,
+		 "trans=virtio,version=9p2000.L,cache=loose,msize=262144");
 	mount_at("/layers", "tmpfs", "none", 0, "mode=0755");
 	fs::create_directories("/layers/upper");
 	fs::create_directories("/layers/work");
-	mount_at("/root", "overlay", "none", 0, "lowerdir=/host,upperdir=/layers/upper,workdir=/layers/work");
+	mount_at("/root", "overlay", "none", 0,
+		 "lowerdir=/host,upperdir=/layers/upper,workdir=/layers/work");
 	mount_system("/root");
 	check(chdir("/root"), "chdir /root");
 	check(mount(".", "/", nullptr, MS_MOVE, nullptr), "move the root");
@@ -125,7 +139,8 @@ void enter_host_root()
 class port {
 public:
 	explicit port(const std::string &name)
-		: file_(open_file(wait_for("virtio port " + name, [&] { return find(name); }), O_WRONLY))
+		: file_(open_file(wait_for("virtio port " + name, [&] { return find(name); }),
+				  O_WRONLY))
 	{
 	}
 
@@ -210,9 +225,9 @@ public:
 		check(waitpid(pid_, &status, 0), "waitpid");
 		if (WIFEXITED(status))
 			return { WEXITSTATUS(status), "" };
-		return { 128 + WTERMSIG(status),
-			 "killed by signal " + std::to_string(WTERMSIG(status)) + " (" +
-				 strsignal(WTERMSIG(status)) + ")" };
+		return { 128 + WTERMSIG(status), "killed by signal " +
+							 std::to_string(WTERMSIG(status)) + " (" +
+							 strsignal(WTERMSIG(status)) + ")" };
 	}
 
 private:
@@ -277,16 +292,20 @@ ending run(const command &arguments, sink output, sink errors, std::optional<lim
 		std::array<pollfd, 3> events{ { { program.watch(), POLLIN, 0 },
 						{ streams[0].reader.get(), POLLIN, 0 },
 						{ streams[1].reader.get(), POLLIN, 0 } } };
-		const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady::now());
+		const auto left =
+			std::chrono::ceil<std::chrono::milliseconds>(deadline - steady::now());
 
-		check(poll(events.data(), events.size(), limit ? std::max<int>(left.count(), 0) : -1), "poll");
+		check(poll(events.data(), events.size(),
+			   limit ? std::max<int>(left.count(), 0) : -1),
+		      "poll");
 		ended = events[0].revents;
 		for (auto &each : streams)
 			written += each.drain();
 		if (!limit || ended)
 			continue;
 		if (steady::now() >= deadline)
-			complaint = "did not end within " + std::to_string(limit->time.count()) + " s";
+			complaint =
+				"did not end within " + std::to_string(limit->time.count()) + " s";
 		else if (written > limit->output)
 			complaint = "wrote more than " + std::to_string(limit->output) + " bytes";
 		else
@@ -354,7 +373,10 @@ void send_result(const port &verdict, bool good, int number, const std::string &
 	verdict.send((good ? "ok " : "not ok ") + std::to_string(number) + " " + rest + "\n");
 }
 
-/* The suites ran at boot. Their files are whole documents of one test each: lift that test into ours. */
+/*
+ * The suites ran at boot. Their files are whole documents of one test each:
+ * lift that test into ours.
+ */
 bool report_suite(const port &verdict, int number, const fs::path &results)
 {
 	std::istringstream lines(read_file(results));
@@ -381,7 +403,8 @@ bool run_program(const port &verdict, int number, const command &arguments, limi
 		if (!header)
 			verdict.send("    " + line + "\n");
 	});
-	line_splitter errors([&](const std::string &line) { verdict.send("    # " + line + "\n"); });
+	line_splitter errors(
+		[&](const std::string &line) { verdict.send("    # " + line + "\n"); });
 
 	verdict.send("    KTAP version 1\n    # Subtest: " + name + "\n");
 	const auto end = run(
@@ -421,7 +444,8 @@ std::vector<part> list_suites()
 
 	for (const auto &directory : sorted_files("/sys/kernel/debug/kunit"))
 		suites.push_back({ directory.filename(), [=](const port &verdict, int number) {
-					  return report_suite(verdict, number, directory / "results");
+					  return report_suite(verdict, number,
+							      directory / "results");
 				  } });
 	if (suites.empty())
 		throw std::runtime_error("the kernel ran no KUnit suite");
@@ -471,7 +495,10 @@ bool scan_for_leaks(const port &verdict, int number, const std::string &kmemleak
 	return good;
 }
 
-/* Otherwise the vDSO would fall back to the system call and half of the feature would go untested. */
+/*
+ * Otherwise the vDSO would fall back to the system call, and half of the
+ * feature would go untested.
+ */
 void require_tsc()
 {
 	const std::string file = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
@@ -496,7 +523,9 @@ void run_tests(const port &verdict)
 		parts.insert(parts.begin(), suites.begin(), suites.end());
 	}
 	if (fs::exists(kmemleak))
-		parts.push_back({ "kmemleak", [&](const port &to, int n) { return scan_for_leaks(to, n, kmemleak); } });
+		parts.push_back({ "kmemleak", [&](const port &to, int n) {
+					 return scan_for_leaks(to, n, kmemleak);
+				 } });
 
 	require_tsc();
 	check(chdir("/tests"), "chdir /tests");
@@ -516,7 +545,8 @@ void run_command(const port &verdict)
 
 	enter_host_root();
 	const auto end = run(
-		{ "bash", "-c", setting("command") }, [&](std::string_view text) { output.send(text); },
+		{ "bash", "-c", setting("command") },
+		[&](std::string_view text) { output.send(text); },
 		[&](std::string_view text) { errors.send(text); });
 	verdict.send("status " + std::to_string(end.status) + "\n");
 }
@@ -532,7 +562,8 @@ void run_shell(const port &verdict)
 		ioctl(terminal, TIOCSCTTY, 0);
 		if (size.size() == 2) {
 			const winsize window{ static_cast<unsigned short>(std::stoi(size[0])),
-					      static_cast<unsigned short>(std::stoi(size[1])), 0, 0 };
+					      static_cast<unsigned short>(std::stoi(size[1])), 0,
+					      0 };
 			ioctl(terminal, TIOCSWINSZ, &window);
 		}
 		for (const int fd : { 0, 1, 2 })
@@ -579,7 +610,8 @@ void do_job()
 		else if (mode == "shell")
 			run_shell(verdict);
 		else
-			throw std::runtime_error("the host asks for mode '" + mode + "', not test, run or shell");
+			throw std::runtime_error("the host asks for mode '" + mode +
+						 "', not test, run or shell");
 		verdict.send("timens: end\n");
 	} catch (const std::exception &error) {
 		verdict.send("Bail out! init: " + std::string(error.what()) + "\n");
