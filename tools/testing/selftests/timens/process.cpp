@@ -3,6 +3,7 @@
 
 #include <climits>
 #include <cstring>
+#include <exception>
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -25,10 +26,16 @@ constexpr int exit_failed = 1;
 
 void send_report(const char *text)
 {
-	/* At most what a pipe takes at once, so that nobody blocks here. */
-	const std::size_t size = std::min<std::size_t>(strlen(text), PIPE_BUF);
+	std::string line(text);
 
-	if (write(report_fd, text, size) < 0)
+	/*
+	 * At most what a pipe takes at once, so that nobody blocks here. A
+	 * newline, as an executed program reports in the same pipe as the
+	 * child that was replaced by it.
+	 */
+	line.resize(std::min<std::size_t>(line.size(), PIPE_BUF - 1));
+	line += '\n';
+	if (write(report_fd, line.data(), line.size()) < 0)
 		_exit(exit_failed);
 }
 
@@ -36,8 +43,11 @@ std::string drain(const unique_fd &fd)
 {
 	char buffer[PIPE_BUF];
 	const ssize_t size = read(fd.get(), buffer, sizeof(buffer));
+	std::string text(buffer, std::max<ssize_t>(size, 0));
 
-	return { buffer, static_cast<std::size_t>(std::max<ssize_t>(size, 0)) };
+	if (text.ends_with('\n'))
+		text.pop_back();
+	return text;
 }
 
 pid_t start(std::uint64_t flags)
@@ -125,6 +135,14 @@ child::child(const std::function<void()> &body, std::uint64_t flags,
 	}
 }
 
+child child::adopt(pid_t pid)
+{
+	child adopted;
+
+	adopted.id = pid;
+	return adopted;
+}
+
 child::child(child &&other) noexcept
 	: id(std::exchange(other.id, 0))
 	, report(std::move(other.report))
@@ -140,10 +158,9 @@ child &child::operator=(child other) noexcept
 
 child::~child()
 {
-	if (!id)
-		return;
-	::kill(id, SIGKILL);
-	waitpid(id, nullptr, __WALL);
+	/* One that may not be killed is left to the harness. */
+	if (id && !::kill(id, SIGKILL))
+		waitpid(id, nullptr, __WALL);
 }
 
 unique_fd child::pidfd() const
@@ -188,6 +205,99 @@ void child::wait_exited() const
 
 	check(waitid(P_PID, id, &info, WEXITED | WNOWAIT | __WALL), "waitid");
 }
+
+outcome try_clone3(std::uint64_t flags)
+{
+	clone_args arguments{};
+
+	arguments.flags = flags;
+	arguments.exit_signal = SIGCHLD;
+
+	const outcome result =
+		syscall(SYS_clone3, &arguments, sizeof(arguments));
+
+	if (result.value == 0)
+		_exit(0);
+	if (result.value > 0)
+		waitpid(result.value, nullptr, __WALL);
+	return result;
+}
+
+#ifdef __x86_64__
+
+namespace
+{
+
+struct shared_task {
+	const std::function<void()> &body;
+	std::exception_ptr failure;
+};
+
+/* The first and last function of the new task. */
+[[gnu::noinline, noreturn]] void run_and_exit(shared_task *task)
+{
+	try {
+		task->body();
+	} catch (...) {
+		task->failure = std::current_exception();
+	}
+	/* Only this task: it may be a thread. */
+	for (;;)
+		syscall(SYS_exit, 0);
+}
+
+/*
+ * The new task runs on the stack of this function, below its frame, while the
+ * caller waits. So the call is made here, not in a function that returns, and
+ * the new task leaves the frame alone.
+ */
+[[gnu::noinline]] long clone_sharing(const clone_args *arguments,
+				     shared_task *task)
+{
+	long result;
+
+	asm volatile("syscall"
+		     : "=a"(result)
+		     : "a"(SYS_clone3), "D"(arguments), "S"(sizeof(*arguments))
+		     : "rcx", "r11", "memory");
+	if (result == 0)
+		run_and_exit(task);
+	return result;
+}
+
+} // namespace
+
+void run_sharing_memory(const std::function<void()> &body, std::uint64_t flags)
+{
+	clone_args arguments{};
+	shared_task task{ body, nullptr };
+
+	arguments.flags = CLONE_VM | CLONE_VFORK | flags;
+	arguments.exit_signal = flags & CLONE_THREAD ? 0 : SIGCHLD;
+
+	const long result = clone_sharing(&arguments, &task);
+
+	if (result < 0)
+		throw system_failure("clone3", -result);
+
+	std::optional<ending> end;
+
+	if (!(flags & CLONE_THREAD))
+		end = child::adopt(result).wait();
+	if (task.failure)
+		std::rethrow_exception(task.failure);
+	if (end)
+		end->expect_ok();
+}
+
+#else
+
+void run_sharing_memory(const std::function<void()> &, std::uint64_t)
+{
+	skip("needs x86-64");
+}
+
+#endif
 
 int run_reporting(const std::function<void()> &body, int fd)
 {
@@ -249,13 +359,14 @@ void pipe_ends::send(const void *data, std::size_t size)
 	check(write(write_end.get(), data, size), "write to a pipe");
 }
 
-void pipe_ends::receive(void *data, std::size_t size, child *sender)
+void pipe_ends::receive(void *data, std::size_t size, child *sender,
+			std::source_location where)
 {
-	wait_readable(sender);
-	check(read(read_end.get(), data, size), "read from a pipe");
+	wait_readable(sender, where);
+	check(read(read_end.get(), data, size), "read from a pipe", where);
 }
 
-void pipe_ends::wait_readable(child *sender)
+void pipe_ends::wait_readable(child *sender, std::source_location where)
 {
 	const unique_fd process = sender ? sender->pidfd() : unique_fd();
 	pollfd events[] = { { read_end.get(), POLLIN, 0 },
@@ -267,7 +378,7 @@ void pipe_ends::wait_readable(child *sender)
 		return;
 	if (sender)
 		sender->wait_ok();
-	throw check_failed("the other process ended without a word");
+	throw check_failed("the other process ended without a word", where);
 }
 
 process_barrier::process_barrier(unsigned int parties)

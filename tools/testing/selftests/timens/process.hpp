@@ -93,6 +93,8 @@ class child {
 	explicit child(
 		const std::function<void()> &body, std::uint64_t flags = 0,
 		std::source_location where = std::source_location::current());
+	/* Takes over a process that was made by another call. */
+	static child adopt(pid_t pid);
 	child(child &&other) noexcept;
 	child &operator=(child other) noexcept;
 	~child();
@@ -118,9 +120,26 @@ class child {
 	}
 
     private:
+	child() = default;
+
 	pid_t id = 0; /* 0 when there is nothing to wait for */
 	unique_fd report;
 };
+
+/*
+ * What clone3(2) says to these flags. A child that is made all the same does
+ * nothing.
+ */
+outcome try_clone3(std::uint64_t flags);
+
+/*
+ * Runs the body in a new task that shares the memory of the caller, who waits
+ * for its end or its execve(2): clone3(2) with CLONE_VM | CLONE_VFORK | flags.
+ * An exception that leaves the body is thrown here. Only for x86-64; skips
+ * elsewhere.
+ */
+void run_sharing_memory(const std::function<void()> &body,
+			std::uint64_t flags = 0);
 
 /*
  * Replaces the calling program by a copy of itself that runs HELPER(name).
@@ -150,9 +169,10 @@ class pipe_ends {
     public:
 	pipe_ends();
 	void send(const void *data, std::size_t size);
-	void receive(void *data, std::size_t size, child *sender);
+	void receive(void *data, std::size_t size, child *sender,
+		     std::source_location where);
 	/* Waits until something is there, and leaves it there. */
-	void wait_readable(child *sender);
+	void wait_readable(child *sender, std::source_location where);
 
     private:
 	unique_fd read_end;
@@ -168,21 +188,24 @@ class channel {
 	{
 		ends.send(&sent, sizeof(sent));
 	}
-	value receive()
+	value
+	receive(std::source_location where = std::source_location::current())
 	{
-		return receive_from(nullptr);
+		return receive_from(nullptr, where);
 	}
-	value receive(child &sender)
+	value
+	receive(child &sender,
+		std::source_location where = std::source_location::current())
 	{
-		return receive_from(&sender);
+		return receive_from(&sender, where);
 	}
 
     private:
-	value receive_from(child *sender)
+	value receive_from(child *sender, std::source_location where)
 	{
 		value received;
 
-		ends.receive(&received, sizeof(received), sender);
+		ends.receive(&received, sizeof(received), sender, where);
 		return received;
 	}
 
@@ -196,13 +219,14 @@ class gate {
 	{
 		ends.send("", 1);
 	}
-	void wait()
+	void wait(std::source_location where = std::source_location::current())
 	{
-		ends.wait_readable(nullptr);
+		ends.wait_readable(nullptr, where);
 	}
-	void wait(child &opener)
+	void wait(child &opener,
+		  std::source_location where = std::source_location::current())
 	{
-		ends.wait_readable(&opener);
+		ends.wait_readable(&opener, where);
 	}
 
     private:
