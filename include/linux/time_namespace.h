@@ -75,6 +75,7 @@ struct time_namespace {
 	struct ns_common	ns;
 	struct user_namespace	*user_ns;
 	struct ucounts		*ucounts;
+	/* For everything below, until it is frozen. */
 	spinlock_t		lock;
 	struct timens_offsets	offsets;
 	struct page		*vvar_page;

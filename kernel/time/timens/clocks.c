@@ -4,7 +4,6 @@
  * time namespace and those of the host. The one place that knows either.
  */
 #include <linux/array_size.h>
-#include <linux/export.h>
 #include <linux/minmax.h>
 #include <linux/overflow.h>
 #include <linux/time_namespace.h>
@@ -55,7 +54,6 @@ ktime_t timens_offsets_to_host(const struct timens_offsets *offsets,
 		return KTIME_MAX;
 	return max(host, 0);
 }
-EXPORT_SYMBOL_GPL(timens_offsets_to_host);
 
 /**
  * timens_offsets_from_host() - timens_from_host() for given offsets
@@ -77,7 +75,6 @@ ktime_t timens_offsets_from_host(const struct timens_offsets *offsets,
 		return KTIME_MAX;
 	return max(user, 0);
 }
-EXPORT_SYMBOL_GPL(timens_offsets_from_host);
 
 /**
  * timens_offsets_timespec_to_host() - timens_offsets_to_host() for a timespec64

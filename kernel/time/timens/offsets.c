@@ -65,12 +65,12 @@ static int parse_timeline(char **pos, enum timens_timeline *timeline)
  * nearest that does: whether it is in range is a later question, which the
  * writer may not even be allowed to ask.
  */
-static int parse_number(char **pos, s64 *number)
+static int parse_number(char **pos, bool may_be_negative, s64 *number)
 {
 	char *start = skip_spaces(*pos), *end = start, saved;
 	int err;
 
-	if (*end == '-')
+	if (may_be_negative && *end == '-')
 		end++;
 	while (isdigit(*end))
 		end++;
@@ -96,14 +96,14 @@ static int parse_line(char *line, struct timens_request *req)
 	err = parse_timeline(&line, &timeline);
 	if (err)
 		return err;
-	err = parse_number(&line, &sec);
+	err = parse_number(&line, true, &sec);
 	if (err)
 		return err;
 	/* What follows the third field is ignored. */
-	err = parse_number(&line, &nsec);
+	err = parse_number(&line, false, &nsec);
 	if (err)
 		return err;
-	if (nsec < 0 || nsec >= NSEC_PER_SEC)
+	if (nsec >= NSEC_PER_SEC)
 		return -EINVAL;
 
 	req->line[req->nr].timeline = timeline;
@@ -341,5 +341,6 @@ void timens_freeze(struct time_namespace *ns)
 		return;
 
 	guard(spinlock)(&ns->lock);
+	/* Pairs with smp_load_acquire() above. */
 	smp_store_release(&ns->frozen, true);
 }

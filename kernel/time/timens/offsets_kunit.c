@@ -37,7 +37,7 @@ static void well_formed_lines_are_taken(struct kunit *test)
 		{ "1 5 6\n",			TIMENS_MONOTONIC,	5, 6 },
 		{ "7 5 6\n",			TIMENS_BOOTTIME,	5, 6 },
 		{ "monotonic 5 6",		TIMENS_MONOTONIC,	5, 6 },
-		{ "  \t monotonic\t5 \t 6 \n",	TIMENS_MONOTONIC,	5, 6 },
+		{ "  \t monotonic\t5 \t 6\t\n",	TIMENS_MONOTONIC,	5, 6 },
 		{ "monotonic 5 6 and the rest",	TIMENS_MONOTONIC,	5, 6 },
 		{ "monotonic 5 6x\n",		TIMENS_MONOTONIC,	5, 6 },
 		{ "monotonic -5 6\n",		TIMENS_MONOTONIC,	-5, 6 },
@@ -70,11 +70,11 @@ static void malformed_lines_are_refused(struct kunit *test)
 	static const char *const cases[] = {
 		"",
 		"\n",
-		"   \n",
+		" \t\n",
 		"monotonic",
 		"monotonic\n",
 		"monotonic 5",
-		"monotonic 5 \n",
+		"monotonic 5\t\n",
 		"monotonic\n5 6\n",
 		"monotonic x 6\n",
 		"monotonic 5 x\n",
@@ -83,6 +83,7 @@ static void malformed_lines_are_refused(struct kunit *test)
 		"monotonic - 6\n",
 		"monotonic 5 -\n",
 		"monotonic 5 -1\n",
+		"monotonic 5 -0\n",
 		"monotonic 0x10 6\n",
 		"monotonic 1.5 6\n",
 		"monotonic 5 1000000000\n",
@@ -260,4 +261,5 @@ static struct kunit_suite timens_offsets_suite = {
 	.name		= "timens_offsets",
 	.test_cases	= timens_offsets_cases,
 };
+
 kunit_test_suite(timens_offsets_suite);
