@@ -213,9 +213,9 @@ public:
 		return watch_.get();
 	}
 
-	void kill() const
+	void kill_group() const
 	{
-		::kill(pid_, SIGKILL);
+		::kill(-pid_, SIGKILL);
 	}
 
 	ending wait() const
@@ -250,23 +250,24 @@ struct stream {
 		check(fcntl(ends[0], F_SETFL, O_NONBLOCK), "fcntl");
 	}
 
-	/* Pass on what is there; a closed stream is not looked at again. */
-	std::size_t drain()
+	/*
+	 * Pass on what is there, but no more than the pipe holds, so that a
+	 * program that never stops cannot keep us here. A closed stream is not
+	 * looked at again.
+	 */
+	std::size_t pass()
 	{
-		std::array<char, 65536> part;
-		std::size_t passed = 0;
+		static std::array<char, 65536> part;
 
-		while (reader) {
-			const auto got = read(reader.get(), part.data(), part.size());
-
-			if (got < 0 && errno == EAGAIN)
-				break;
-			if (check(got, "read from a program") == 0)
-				reader.reset();
-			to({ part.data(), static_cast<std::size_t>(got) });
-			passed += got;
-		}
-		return passed;
+		if (!reader)
+			return 0;
+		const auto got = read(reader.get(), part.data(), part.size());
+		if (got < 0 && errno == EAGAIN)
+			return 0;
+		if (check(got, "read from a program") == 0)
+			reader.reset();
+		to({ part.data(), static_cast<std::size_t>(got) });
+		return got;
 	}
 };
 
@@ -300,7 +301,7 @@ ending run(const command &arguments, sink output, sink errors, std::optional<lim
 		      "poll");
 		ended = events[0].revents;
 		for (auto &each : streams)
-			written += each.drain();
+			written += each.pass();
 		if (!limit || ended)
 			continue;
 		if (steady::now() >= deadline)
@@ -310,13 +311,13 @@ ending run(const command &arguments, sink output, sink errors, std::optional<lim
 			complaint = "wrote more than " + std::to_string(limit->output) + " bytes";
 		else
 			continue;
-		program.kill();
+		program.kill_group();
 		ended = true;
 	}
 
 	auto end = program.wait();
 	for (auto &each : streams)
-		each.drain();
+		each.pass();
 	if (!complaint.empty())
 		end.complaint = complaint;
 	return end;
@@ -332,33 +333,38 @@ void end_all_processes()
 
 /* ------------------------------------------------------------------- tests */
 
-/* Cuts a stream into lines and hands each on without its newline. */
-class line_splitter {
+/* Turns a stream into lines, each of them changed on its way; the last one gets its newline. */
+class line_filter {
 public:
-	explicit line_splitter(std::function<void(const std::string &)> each)
-		: each_(std::move(each))
+	explicit line_filter(std::function<std::string(const std::string &)> change)
+		: change_(std::move(change))
 	{
 	}
 
-	void add(std::string_view text)
+	std::string add(std::string_view text)
 	{
+		std::string changed;
+
 		for (const char c : text) {
 			if (c == '\n')
-				flush();
+				changed += flush();
 			else
 				line_ += c;
 		}
-		if (text.empty() && !line_.empty())
-			flush();
+		return changed;
+	}
+	std::string end()
+	{
+		return line_.empty() ? "" : flush();
 	}
 
 private:
-	void flush()
+	std::string flush()
 	{
-		each_(std::exchange(line_, {}));
+		return change_(std::exchange(line_, {}));
 	}
 
-	std::function<void(const std::string &)> each_;
+	std::function<std::string(const std::string &)> change_;
 	std::string line_;
 };
 
@@ -397,21 +403,18 @@ bool run_program(const port &verdict, int number, const command &arguments, limi
 {
 	const auto name = fs::path(arguments[0]).filename().string();
 	bool first = true;
-	line_splitter output([&](const std::string &line) {
+	line_filter output([&](const std::string &line) {
 		const bool header = std::exchange(first, false) &&
 				    (line == "KTAP version 1" || line == "TAP version 13");
-		if (!header)
-			verdict.send("    " + line + "\n");
+		return header ? "" : "    " + line + "\n";
 	});
-	line_splitter errors(
-		[&](const std::string &line) { verdict.send("    # " + line + "\n"); });
+	line_filter errors([](const std::string &line) { return "    # " + line + "\n"; });
 
 	verdict.send("    KTAP version 1\n    # Subtest: " + name + "\n");
 	const auto end = run(
-		arguments, [&](std::string_view text) { output.add(text); },
-		[&](std::string_view text) { errors.add(text); }, limit);
-	output.add("");
-	errors.add("");
+		arguments, [&](std::string_view text) { verdict.send(output.add(text)); },
+		[&](std::string_view text) { verdict.send(errors.add(text)); }, limit);
+	verdict.send(output.end() + errors.end());
 	end_all_processes();
 
 	const bool good = end.complaint.empty() && (end.status == 0 || end.status == skipped);
@@ -514,7 +517,7 @@ void run_tests(const port &verdict)
 {
 	const std::string kmemleak = "/sys/kernel/debug/kmemleak";
 	const auto choices = words(setting("tests"));
-	const limits limit{ std::chrono::seconds(std::stoi(setting("seconds"))), 4 << 20 };
+	const limits limit{ std::chrono::seconds(std::stoi(setting("seconds"))), 1 << 20 };
 	auto parts = list_programs(choices, limit);
 	int number = 0;
 
