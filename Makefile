@@ -55,7 +55,7 @@ boot = vm/boot $(1) --kernel build/$(KERNEL)/bzImage --results build/results/$(K
 
 include base/base.mk
 
-.PHONY: help packages kernel run shell test selftests test-report clean distclean
+.PHONY: help packages kernel run shell test selftests test-vm clean distclean
 
 help: ## show this
 	@echo 'Targets:'
@@ -80,7 +80,8 @@ kernel: kernel-$(FLAVOUR) ## build the kernel FLAVOUR: build/FLAVOUR/bzImage and
 
 build/guest/%: vm/%.cpp vm/system.hpp | packages
 	@mkdir -p $(@D)
-	@$(CXX) -std=c++20 -O2 -Wall -Wextra -Werror -static -pthread -o $@ $<
+	@$(CXX) -std=c++20 -O2 -Wall -Wextra -Werror -static -o $@.new $<
+	@mv $@.new $@
 
 build/guest/root.cpio: build/guest/init vm/initramfs.list vm/build-initramfs | kernel-$(KERNEL)
 	@vm/build-initramfs $(call tree_of,$(KERNEL)) $< $@
@@ -97,8 +98,9 @@ selftests: packages $(if $(filter stock,$(KERNEL)),stock-source,prepare) ## buil
 test: kernel-$(KERNEL) selftests build/guest/init ## run KUnit and the selftests in the guest; T chooses some
 	@vm/run-tests build/selftests build/guest build/$(KERNEL)/config $(call tree_of,$(KERNEL)) $(call boot,test)
 
-test-report: ## test the judge of test runs itself, with canned runs
+test-vm: kernel-$(KERNEL) build/guest/init ## test the guest and the judge of test runs themselves
 	@vm/test-report $(call tree_of,$(KERNEL))
+	@vm/test-guest build/$(KERNEL)/bzImage $(call tree_of,$(KERNEL)) build/guest/init
 
 clean: ## remove what was built, but keep the kernel source
 	@rm -rf $(flavours:%=build/%) build/guest build/selftests build/results
