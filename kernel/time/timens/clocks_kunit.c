@@ -4,6 +4,8 @@
  * those of the host, against a model that does without signed arithmetic.
  */
 #include <kunit/test.h>
+#include <linux/completion.h>
+#include <linux/kthread.h>
 #include <linux/prandom.h>
 
 #include "internal.h"
@@ -301,6 +303,42 @@ static void the_boot_date_does_not_go_below_1970(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 0, date.tv_nsec);
 }
 
+struct exiting_task {
+	struct completion	done;
+	bool			on_host_clocks;
+};
+
+static int translate_while_exiting(void *data)
+{
+	struct timespec64 ts = { .tv_sec = 123, .tv_nsec = 456 }, date = ts;
+	struct exiting_task *task = data;
+
+	/* As late in do_exit(), where files are released. */
+	exit_task_namespaces(current);
+
+	timens_timespec_from_host(CLOCK_MONOTONIC, &ts);
+	timens_timespec_to_host(CLOCK_BOOTTIME, &ts);
+	timens_boot_date(&date);
+	task->on_host_clocks =
+		timens_to_host(CLOCK_MONOTONIC, 789) == 789 &&
+		timens_from_host(CLOCK_BOOTTIME, 789) == 789 &&
+		ts.tv_sec == 123 && ts.tv_nsec == 456 &&
+		date.tv_sec == 123 && date.tv_nsec == 456;
+	kthread_complete_and_exit(&task->done, 0);
+}
+
+static void a_task_without_namespaces_is_on_the_clocks_of_the_host(struct kunit *test)
+{
+	struct exiting_task task = { };
+	struct task_struct *thread;
+
+	init_completion(&task.done);
+	thread = kthread_run(translate_while_exiting, &task, "timens_kunit");
+	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, thread);
+	wait_for_completion(&task.done);
+	KUNIT_EXPECT_TRUE(test, task.on_host_clocks);
+}
+
 static struct kunit_case timens_clocks_cases[] = {
 	KUNIT_CASE(translation_matches_the_model_at_every_edge),
 	KUNIT_CASE(translation_matches_the_model_over_the_whole_range),
@@ -313,6 +351,7 @@ static struct kunit_case timens_clocks_cases[] = {
 	KUNIT_CASE(a_timespec_beyond_all_clocks_means_never),
 	KUNIT_CASE(the_boot_date_moves_against_the_boot_clock),
 	KUNIT_CASE(the_boot_date_does_not_go_below_1970),
+	KUNIT_CASE(a_task_without_namespaces_is_on_the_clocks_of_the_host),
 	{ }
 };
 

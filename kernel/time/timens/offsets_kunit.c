@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of what timens_offsets takes, and of the clock page that the
- * offsets end up in.
+ * KUnit tests of what timens_offsets takes.
  */
 #include <kunit/test.h>
-#include <linux/gfp.h>
-#include <linux/mm.h>
-#include <vdso/datapage.h>
 
 #include "internal.h"
 
@@ -210,41 +206,6 @@ static void one_offset_out_of_range_spoils_both(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, -ERANGE, timens_check_range(&req, now));
 }
 
-static void the_clock_page_carries_the_offset_of_every_clock(struct kunit *test)
-{
-	const struct timens_offsets offsets = {
-		.ns[TIMENS_MONOTONIC]	= 1000 * NSEC_PER_SEC + 1,
-		.ns[TIMENS_BOOTTIME]	= -7 * NSEC_PER_SEC - 1,
-	};
-	struct page *page = timens_vvar_alloc();
-	struct vdso_data *data;
-	unsigned int base;
-
-	KUNIT_ASSERT_NOT_NULL(test, page);
-	timens_vvar_fill(page, &offsets);
-	data = arch_get_vdso_data(page_address(page));
-
-	for (base = 0; base < CS_BASES; base++) {
-		const struct timens_offset *offset = data[base].offset;
-
-		KUNIT_EXPECT_EQ(test, 1, data[base].seq & 1);
-		KUNIT_EXPECT_EQ(test, (s32)VDSO_CLOCKMODE_TIMENS,
-				data[base].clock_mode);
-		KUNIT_EXPECT_EQ(test, 0, offset[CLOCK_REALTIME].sec);
-		KUNIT_EXPECT_EQ(test, 0, offset[CLOCK_REALTIME].nsec);
-		KUNIT_EXPECT_EQ(test, 0, offset[CLOCK_TAI].sec);
-		KUNIT_EXPECT_EQ(test, 1000, offset[CLOCK_MONOTONIC].sec);
-		KUNIT_EXPECT_EQ(test, 1, offset[CLOCK_MONOTONIC].nsec);
-		KUNIT_EXPECT_EQ(test, 1000, offset[CLOCK_MONOTONIC_RAW].sec);
-		KUNIT_EXPECT_EQ(test, 1000, offset[CLOCK_MONOTONIC_COARSE].sec);
-		KUNIT_EXPECT_EQ(test, 0, offset[CLOCK_REALTIME_COARSE].sec);
-		/* Nanoseconds count upwards. */
-		KUNIT_EXPECT_EQ(test, -8, offset[CLOCK_BOOTTIME].sec);
-		KUNIT_EXPECT_EQ(test, 999999999, offset[CLOCK_BOOTTIME].nsec);
-	}
-	__free_page(page);
-}
-
 static struct kunit_case timens_offsets_cases[] = {
 	KUNIT_CASE(well_formed_lines_are_taken),
 	KUNIT_CASE(malformed_lines_are_refused),
@@ -253,7 +214,6 @@ static struct kunit_case timens_offsets_cases[] = {
 	KUNIT_CASE(numbers_that_do_not_fit_are_not_cut),
 	KUNIT_CASE(offsets_are_in_range_from_zero_to_half_of_all_time),
 	KUNIT_CASE(one_offset_out_of_range_spoils_both),
-	KUNIT_CASE(the_clock_page_carries_the_offset_of_every_clock),
 	{ }
 };
 

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the clock page: what is in it, and to whom it belongs.
+ */
+#include <kunit/test.h>
+#include <linux/gfp.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/sched/mm.h>
+#include <vdso/datapage.h>
+
+#include "internal.h"
+
+static void the_clock_page_carries_the_offset_of_every_clock(struct kunit *test)
+{
+	const struct timens_offsets offsets = {
+		.ns[TIMENS_MONOTONIC]	= 1000 * NSEC_PER_SEC + 1,
+		.ns[TIMENS_BOOTTIME]	= -7 * NSEC_PER_SEC - 1,
+	};
+	struct page *page = timens_vvar_alloc();
+	struct vdso_data *data;
+	unsigned int base;
+
+	KUNIT_ASSERT_NOT_NULL(test, page);
+	timens_vvar_fill(page, &offsets);
+	data = arch_get_vdso_data(page_address(page));
+
+	for (base = 0; base < CS_BASES; base++) {
+		const struct timens_offset *offset = data[base].offset;
+
+		KUNIT_EXPECT_EQ(test, 1, data[base].seq & 1);
+		KUNIT_EXPECT_EQ(test, (s32)VDSO_CLOCKMODE_TIMENS,
+				data[base].clock_mode);
+		KUNIT_EXPECT_EQ(test, 0, offset[CLOCK_REALTIME].sec);
+		KUNIT_EXPECT_EQ(test, 0, offset[CLOCK_REALTIME].nsec);
+		KUNIT_EXPECT_EQ(test, 0, offset[CLOCK_TAI].sec);
+		KUNIT_EXPECT_EQ(test, 1000, offset[CLOCK_MONOTONIC].sec);
+		KUNIT_EXPECT_EQ(test, 1, offset[CLOCK_MONOTONIC].nsec);
+		KUNIT_EXPECT_EQ(test, 1000, offset[CLOCK_MONOTONIC_RAW].sec);
+		KUNIT_EXPECT_EQ(test, 1000, offset[CLOCK_MONOTONIC_COARSE].sec);
+		KUNIT_EXPECT_EQ(test, 0, offset[CLOCK_REALTIME_COARSE].sec);
+		/* Nanoseconds count upwards. */
+		KUNIT_EXPECT_EQ(test, -8, offset[CLOCK_BOOTTIME].sec);
+		KUNIT_EXPECT_EQ(test, 999999999, offset[CLOCK_BOOTTIME].nsec);
+	}
+	__free_page(page);
+}
+
+/* A namespace that is nothing but its clock page. */
+static struct time_namespace namespace_with_page(struct kunit *test)
+{
+	struct time_namespace ns = { .vvar_page = timens_vvar_alloc() };
+
+	KUNIT_ASSERT_NOT_NULL(test, ns.vvar_page);
+	return ns;
+}
+
+static void the_clock_page_is_that_of_the_address_space(struct kunit *test)
+{
+	struct time_namespace ns = namespace_with_page(test);
+	struct vm_area_struct vma = { .vm_mm = mm_alloc() };
+
+	KUNIT_ASSERT_NOT_NULL(test, vma.vm_mm);
+	KUNIT_EXPECT_NULL(test, find_timens_vvar_page(&vma));
+
+	timens_mm_set(vma.vm_mm, &ns);
+	KUNIT_EXPECT_PTR_EQ(test, ns.vvar_page, find_timens_vvar_page(&vma));
+
+	/* This thread is on the host's clocks, but the borrowed mm is not. */
+	KUNIT_ASSERT_NULL(test, current->timens);
+	kthread_use_mm(vma.vm_mm);
+	KUNIT_EXPECT_PTR_EQ(test, ns.vvar_page, find_timens_vvar_page(&vma));
+	kthread_unuse_mm(vma.vm_mm);
+
+	mmput(vma.vm_mm);
+	__free_page(ns.vvar_page);
+}
+
+static void an_address_space_holds_its_clock_page_until_it_is_gone(struct kunit *test)
+{
+	struct time_namespace first = namespace_with_page(test);
+	struct time_namespace second = namespace_with_page(test);
+	struct mm_struct *mm = mm_alloc();
+
+	KUNIT_ASSERT_NOT_NULL(test, mm);
+	timens_mm_set(mm, &first);
+	KUNIT_EXPECT_EQ(test, 2, page_count(first.vvar_page));
+
+	/* Once more changes nothing. */
+	timens_mm_set(mm, &first);
+	KUNIT_EXPECT_EQ(test, 2, page_count(first.vvar_page));
+
+	timens_mm_set(mm, &second);
+	KUNIT_EXPECT_EQ(test, 1, page_count(first.vvar_page));
+	KUNIT_EXPECT_EQ(test, 2, page_count(second.vvar_page));
+
+	/* A reference to the struct alone does not keep the page. */
+	mmgrab(mm);
+	mmput(mm);
+	KUNIT_EXPECT_EQ(test, 1, page_count(second.vvar_page));
+	mmdrop(mm);
+
+	__free_page(first.vvar_page);
+	__free_page(second.vvar_page);
+}
+
+static struct kunit_case timens_vvar_cases[] = {
+	KUNIT_CASE(the_clock_page_carries_the_offset_of_every_clock),
+	KUNIT_CASE(the_clock_page_is_that_of_the_address_space),
+	KUNIT_CASE(an_address_space_holds_its_clock_page_until_it_is_gone),
+	{ }
+};
+
+static struct kunit_suite timens_vvar_suite = {
+	.name		= "timens_vvar",
+	.test_cases	= timens_vvar_cases,
+};
+
+kunit_test_suite(timens_vvar_suite);
