@@ -21,20 +21,16 @@ TEST(clone3_does_not_know_the_flag, .time_namespaces = feature::absent)
 	expect_errno(try_clone3(0), 0, "without it");
 }
 
-TEST(clone_takes_the_flag_for_a_part_of_the_exit_signal,
-     .time_namespaces = feature::either)
+TEST(clone_takes_the_flag_for_a_part_of_the_exit_signal, .time_namespaces = feature::either)
 {
-	const long pid =
-		check(syscall(SYS_clone, CLONE_NEWTIME | SIGCHLD, 0, 0, 0, 0),
-		      "clone");
+	const long pid = check(syscall(SYS_clone, CLONE_NEWTIME | SIGCHLD, 0, 0, 0, 0), "clone");
 
 	if (!pid)
 		_exit(0);
 	child::adopt(pid).wait_ok();
 }
 
-TEST(setns_of_a_pidfd_does_not_know_the_flag,
-     .time_namespaces = feature::absent)
+TEST(setns_of_a_pidfd_does_not_know_the_flag, .time_namespaces = feature::absent)
 {
 	child other([] { pause(); });
 
@@ -64,11 +60,10 @@ TEST(proc_has_no_offsets_file, .time_namespaces = feature::absent)
 TEST(the_clocks_run_as_ever, .time_namespaces = feature::either)
 {
 	for (const auto &reader : clock_readers())
-		for (clockid_t clock :
-		     { CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_MONOTONIC_RAW,
-		       CLOCK_MONOTONIC_COARSE }) {
-			const std::string what = clock_name(clock) + " by " +
-						 std::string(reader.name);
+		for (clockid_t clock : { CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_MONOTONIC_RAW,
+					 CLOCK_MONOTONIC_COARSE }) {
+			const std::string what =
+				clock_name(clock) + " by " + std::string(reader.name);
 			const nanoseconds first = reader.read(clock);
 
 			expect_ge(first, 0ns, what);

@@ -11,7 +11,7 @@ namespace
 
 /* The capability sets of the thread: read, changed, written back. */
 class capability_sets {
-    public:
+public:
 	explicit capability_sets(cap_t state)
 		: state(state, cap_free)
 	{
@@ -20,8 +20,7 @@ class capability_sets {
 	}
 	void put(cap_flag_t set, cap_value_t capability, bool value)
 	{
-		check(cap_set_flag(state.get(), set, 1, &capability,
-				   value ? CAP_SET : CAP_CLEAR),
+		check(cap_set_flag(state.get(), set, 1, &capability, value ? CAP_SET : CAP_CLEAR),
 		      "cap_set_flag");
 	}
 	void apply()
@@ -29,7 +28,7 @@ class capability_sets {
 		check(cap_set_proc(state.get()), "cap_set_proc");
 	}
 
-    private:
+private:
 	std::unique_ptr<_cap_struct, int (*)(void *)> state;
 };
 

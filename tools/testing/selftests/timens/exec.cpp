@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Entering by execve(2), which the unsharing task itself may do since 6.2. */
-#include "capability.hpp"
 #include "kernel.hpp"
+
+#include <filesystem>
 
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -37,8 +38,7 @@ TEST(execve_in_a_namespace_enters_the_next_pending_one)
 		const ino_t pending = namespaces_of().for_children;
 
 		exec_expecting({ { pending, pending },
-				 { outside.monotonic + 5000s,
-				   outside.boottime + 6000s } });
+				 { outside.monotonic + 5000s, outside.boottime + 6000s } });
 	});
 }
 
@@ -71,8 +71,7 @@ TEST(fexecve_enters_the_pending_namespace)
 	auto command = view_command(unshare_with({ 1000s, 2000s }));
 	const unique_fd program = open_file("/proc/self/exe", O_RDONLY);
 
-	check(fexecve(program.get(), pointers_to(command).data(), environ),
-	      "fexecve");
+	check(fexecve(program.get(), pointers_to(command).data(), environ), "fexecve");
 }
 
 TEST(execveat_enters_the_pending_namespace)
@@ -80,9 +79,26 @@ TEST(execveat_enters_the_pending_namespace)
 	auto command = view_command(unshare_with({ 1000s, 2000s }));
 	const unique_fd program = open_file("/proc/self/exe", O_PATH);
 
-	check(syscall(SYS_execveat, program.get(), "",
-		      pointers_to(command).data(), environ, AT_EMPTY_PATH),
+	check(syscall(SYS_execveat, program.get(), "", pointers_to(command).data(), environ,
+		      AT_EMPTY_PATH),
 	      "execveat");
+}
+
+TEST(programs_of_the_other_word_size_enter)
+{
+	auto command = view_command(unshare_with({ 1000s, 2000s }));
+	std::string &program = command[0];
+
+	/* NAME and NAME_32 stand in the same folder. */
+	program = std::filesystem::read_symlink("/proc/self/exe");
+	if (program.ends_with("_32"))
+		program.resize(program.size() - 3);
+	else
+		program += "_32";
+	execv(program.c_str(), pointers_to(command).data());
+	if (errno == ENOENT || errno == ENOEXEC)
+		skip("there is no " + program + " or it cannot run here");
+	throw system_failure("execv " + program, errno);
 }
 
 TEST(a_failed_execve_enters_nothing)
@@ -92,17 +108,14 @@ TEST(a_failed_execve_enters_nothing)
 	char *const none[] = { nullptr };
 
 	expect_errno(execve("/proc/self/no_such_file", none, none), ENOENT);
-	expect_view({ { outside.namespaces.own, inside.namespaces.own },
-		      outside.clocks });
+	expect_view({ { outside.namespaces.own, inside.namespaces.own }, outside.clocks });
 }
 
 TEST(the_parent_of_a_program_stays_outside)
 {
 	const time_view outside = view_here();
 
-	child([&] {
-		exec_expecting(unshare_with({ 1000s, 2000s }));
-	}).wait_ok();
+	child([&] { exec_expecting(unshare_with({ 1000s, 2000s })); }).wait_ok();
 	expect_view(outside);
 }
 

@@ -23,8 +23,7 @@ TEST(the_parent_stays_outside)
 	const time_view inside = unshare_with({ 1000s, 2000s });
 
 	child([] {}).wait_ok();
-	expect_view({ { outside.namespaces.own, inside.namespaces.own },
-		      outside.clocks });
+	expect_view({ { outside.namespaces.own, inside.namespaces.own }, outside.clocks });
 }
 
 TEST(every_later_child_enters_the_same_namespace)
@@ -76,10 +75,8 @@ TEST(negative_offsets_move_the_clocks_back)
 
 	in_namespace(value, [] {
 		for (const auto &reader : clock_readers()) {
-			expect_le(reader.read(CLOCK_MONOTONIC), clock_slack,
-				  reader.name);
-			expect_le(reader.read(CLOCK_BOOTTIME), clock_slack,
-				  reader.name);
+			expect_le(reader.read(CLOCK_MONOTONIC), clock_slack, reader.name);
+			expect_le(reader.read(CLOCK_BOOTTIME), clock_slack, reader.name);
 		}
 	});
 }
@@ -108,8 +105,7 @@ TEST(clone3_leaves_the_parent_alone)
 	const time_view inside = unshare_with({ 1000s, 2000s });
 
 	child([] {}, CLONE_NEWTIME).wait_ok();
-	expect_view({ { outside.namespaces.own, inside.namespaces.own },
-		      outside.clocks });
+	expect_view({ { outside.namespaces.own, inside.namespaces.own }, outside.clocks });
 	/* The pending namespace has not been entered. */
 	check(write_offsets("monotonic 1 0\n"), "write");
 }
@@ -188,10 +184,7 @@ TEST(clone3_of_a_thread_makes_the_namespace_pending)
 			expect_eq(seen.own, outside.namespaces.own);
 			expect_ne(seen.for_children, outside.namespaces.own);
 			expect_view({ seen, outside.clocks });
-			child([&] {
-				expect_eq(namespaces_of().own,
-					  seen.for_children);
-			}).wait_ok();
+			child([&] { expect_eq(namespaces_of().own, seen.for_children); }).wait_ok();
 		},
 		CLONE_NEWTIME | CLONE_THREAD | CLONE_SIGHAND);
 	expect_view(outside, "in the first thread");
@@ -203,9 +196,7 @@ TEST(clone_takes_the_flag_for_a_part_of_the_exit_signal)
 {
 	const time_namespaces before = namespaces_of();
 	channel<time_namespaces> seen;
-	const long pid =
-		check(syscall(SYS_clone, CLONE_NEWTIME | SIGCHLD, 0, 0, 0, 0),
-		      "clone");
+	const long pid = check(syscall(SYS_clone, CLONE_NEWTIME | SIGCHLD, 0, 0, 0, 0), "clone");
 
 	if (!pid) {
 		seen.send(namespaces_of());
@@ -223,8 +214,7 @@ TEST(a_process_that_shares_memory_stays_outside)
 {
 	const time_view outside = view_here();
 	const time_view inside = unshare_with({ 1000s, 2000s });
-	const time_view unchanged{ { outside.namespaces.own,
-				     inside.namespaces.own },
+	const time_view unchanged{ { outside.namespaces.own, inside.namespaces.own },
 				   outside.clocks };
 
 	run_sharing_memory([&] {

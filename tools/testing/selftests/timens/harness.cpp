@@ -61,8 +61,7 @@ void print(const std::string &text)
 	std::string_view rest = text;
 
 	while (!rest.empty()) {
-		const ssize_t done =
-			write(STDOUT_FILENO, rest.data(), rest.size());
+		const ssize_t done = write(STDOUT_FILENO, rest.data(), rest.size());
 
 		if (done < 0 && errno != EINTR)
 			return;
@@ -98,21 +97,18 @@ pid_t parent_of(const char *pid)
 	pid_t parent = 0;
 
 	if (name_end != stat.npos)
-		std::from_chars(stat.data() + name_end + 4,
-				stat.data() + stat.size(), parent);
+		std::from_chars(stat.data() + name_end + 4, stat.data() + stat.size(), parent);
 	return parent;
 }
 
 void kill_children()
 {
-	const std::unique_ptr<DIR, int (*)(DIR *)> proc(opendir("/proc"),
-							closedir);
+	const std::unique_ptr<DIR, int (*)(DIR *)> proc(opendir("/proc"), closedir);
 
 	if (!proc)
 		throw system_failure("opendir /proc", errno);
 	while (const dirent *entry = readdir(proc.get()))
-		if (isdigit(entry->d_name[0]) &&
-		    parent_of(entry->d_name) == getpid())
+		if (isdigit(entry->d_name[0]) && parent_of(entry->d_name) == getpid())
 			kill(std::stoi(entry->d_name), SIGKILL);
 }
 
@@ -131,8 +127,7 @@ void require(const test_options &options)
 {
 	if (geteuid() != 0)
 		skip("needs root");
-	if (options.time_namespaces == feature::present &&
-	    !has_time_namespaces())
+	if (options.time_namespaces == feature::present && !has_time_namespaces())
 		skip("needs a kernel with CONFIG_TIME_NS");
 	if (options.time_namespaces == feature::absent && has_time_namespaces())
 		skip("needs a kernel without CONFIG_TIME_NS");
@@ -162,9 +157,8 @@ bool run(const test_case &test, std::size_t number, int timeout_factor)
 	std::string result;
 
 	if (!test.options.differs_from_stock.empty())
-		result += diagnostic(
-			"differs-from-stock: " +
-			std::string(test.options.differs_from_stock));
+		result += diagnostic("differs-from-stock: " +
+				     std::string(test.options.differs_from_stock));
 	if (!end)
 		result += diagnostic("timeout after " + show(limit));
 	else if (!ok)
@@ -193,14 +187,12 @@ int run_helper(std::span<char *const> arguments)
 {
 	/* REPORT_FD NAME ARGUMENT... as helper_command() makes it. */
 	const auto &helpers = all_helpers();
-	const auto found =
-		std::ranges::find(helpers, arguments[1], &helper::name);
+	const auto found = std::ranges::find(helpers, arguments[1], &helper::name);
 
 	return run_reporting(
 		[&] {
 			expect(found != helpers.end(),
-			       "there is a helper " +
-				       std::string(arguments[1]));
+			       "there is a helper " + std::string(arguments[1]));
 			found->body(arguments.subspan(2));
 		},
 		std::stoi(arguments[0]));
@@ -213,13 +205,12 @@ int complain(const std::string &message)
 	return write(STDERR_FILENO, line.data(), line.size()) < 0 ? 3 : 2;
 }
 
-constexpr char usage[] =
-	"Usage: PROGRAM [--list] [--timeout-factor=N] [CASE...]\n"
-	"Runs the cases, all when none is named, and reports in KTAP.\n"
-	"Exit status: 0 no case failed, 1 some failed, 2 bad arguments.\n"
-	"\n"
-	"  --list              print the names of the cases\n"
-	"  --timeout-factor=N  give each case N times its time\n";
+constexpr char usage[] = "Usage: PROGRAM [--list] [--timeout-factor=N] [CASE...]\n"
+			 "Runs the cases, all when none is named, and reports in KTAP.\n"
+			 "Exit status: 0 no case failed, 1 some failed, 2 bad arguments.\n"
+			 "\n"
+			 "  --list              print the names of the cases\n"
+			 "  --timeout-factor=N  give each case N times its time\n";
 
 int run_program(std::span<char *const> arguments)
 {
@@ -227,8 +218,7 @@ int run_program(std::span<char *const> arguments)
 	int timeout_factor = 1;
 	std::vector<test_case> chosen;
 
-	if (arguments.size() >= 3 &&
-	    std::string_view(arguments[0]) == "--helper")
+	if (arguments.size() >= 3 && std::string_view(arguments[0]) == "--helper")
 		return run_helper(arguments.subspan(1));
 	for (std::string_view argument : arguments) {
 		if (argument == "--list") {
@@ -243,17 +233,14 @@ int run_program(std::span<char *const> arguments)
 		if (argument.starts_with(factor_option)) {
 			argument.remove_prefix(factor_option.size());
 			const auto end = argument.data() + argument.size();
-			const auto parsed = std::from_chars(
-				argument.data(), end, timeout_factor);
+			const auto parsed = std::from_chars(argument.data(), end, timeout_factor);
 			if (parsed.ptr != end || timeout_factor < 1)
-				return complain(
-					"--timeout-factor wants a whole number "
-					"from 1, not '" +
-					std::string(argument) + "'");
+				return complain("--timeout-factor wants a whole number "
+						"from 1, not '" +
+						std::string(argument) + "'");
 			continue;
 		}
-		const auto found = std::ranges::find(all_cases(), argument,
-						     &test_case::name);
+		const auto found = std::ranges::find(all_cases(), argument, &test_case::name);
 		if (found == all_cases().end())
 			return complain("no case '" + std::string(argument) +
 					"'; --list shows those there are");
@@ -282,10 +269,8 @@ const char *check_failed::what() const noexcept
 	return text.c_str();
 }
 
-system_failure::system_failure(std::string_view call, int error,
-			       std::source_location where)
-	: check_failed(std::string(call) + ": " + errno_name(error) + " (" +
-			       strerror(error) + ")",
+system_failure::system_failure(std::string_view call, int error, std::source_location where)
+	: check_failed(std::string(call) + ": " + errno_name(error) + " (" + strerror(error) + ")",
 		       where)
 	, call(call)
 	, error(error)
@@ -312,8 +297,7 @@ void note(std::string_view text)
 	print(diagnostic(text));
 }
 
-long long check(const outcome &result, std::string_view call,
-		std::source_location where)
+long long check(const outcome &result, std::string_view call, std::source_location where)
 {
 	if (result.error)
 		throw system_failure(call, result.error, where);
@@ -350,14 +334,12 @@ std::string show(nanoseconds value)
 	std::string fraction = std::to_string(std::abs(count % 1'000'000'000));
 
 	fraction.insert(0, 9 - fraction.size(), '0');
-	return (count < 0 ? "-" : "") +
-	       std::to_string(std::abs(count / 1'000'000'000)) + "." +
+	return (count < 0 ? "-" : "") + std::to_string(std::abs(count / 1'000'000'000)) + "." +
 	       fraction + " s";
 }
 
-void fail_comparison(std::string_view what, const std::string &actual,
-		     std::string_view relation, const std::string &expected,
-		     std::source_location where)
+void fail_comparison(std::string_view what, const std::string &actual, std::string_view relation,
+		     const std::string &expected, std::source_location where)
 {
 	std::string message(what);
 
@@ -380,28 +362,23 @@ void expect_errno(const outcome &result, int error, std::string_view what,
 		  std::source_location where)
 {
 	if (result.error != error)
-		fail_comparison(what, errno_name(result.error), "",
-				errno_name(error), where);
+		fail_comparison(what, errno_name(result.error), "", errno_name(error), where);
 }
 
-void expect_near(nanoseconds actual, nanoseconds expected,
-		 nanoseconds tolerance, std::string_view what,
-		 std::source_location where)
+void expect_near(nanoseconds actual, nanoseconds expected, nanoseconds tolerance,
+		 std::string_view what, std::source_location where)
 {
 	if (actual < expected - tolerance || actual > expected + tolerance)
-		fail_comparison(what, show(actual),
-				"within " + show(tolerance) + " of",
+		fail_comparison(what, show(actual), "within " + show(tolerance) + " of",
 				show(expected), where);
 }
 
-test_registration::test_registration(std::string_view name, void (*body)(),
-				     test_options options)
+test_registration::test_registration(std::string_view name, void (*body)(), test_options options)
 {
 	all_cases().push_back({ name, body, options });
 }
 
-helper_registration::helper_registration(std::string_view name,
-					 void (*body)(helper_arguments))
+helper_registration::helper_registration(std::string_view name, void (*body)(helper_arguments))
 {
 	all_helpers().push_back({ name, body });
 }

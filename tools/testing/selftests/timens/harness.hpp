@@ -35,24 +35,22 @@ using std::chrono::seconds;
 
 /* A check that did not hold. It ends the case, or the child, that throws it. */
 class check_failed : public std::exception {
-    public:
-	explicit check_failed(
-		std::string_view message,
-		std::source_location where = std::source_location::current());
+public:
+	explicit check_failed(std::string_view message,
+			      std::source_location where = std::source_location::current());
 	/* A failure that another process has already put into words. */
 	static check_failed reported(std::string_view message);
 	const char *what() const noexcept override;
 
-    private:
+private:
 	std::string text;
 };
 
 /* A call that had to succeed and did not: its name and its errno. */
 class system_failure : public check_failed {
-    public:
-	system_failure(
-		std::string_view call, int error,
-		std::source_location where = std::source_location::current());
+public:
+	system_failure(std::string_view call, int error,
+		       std::source_location where = std::source_location::current());
 
 	const std::string call;
 	const int error;
@@ -60,11 +58,11 @@ class system_failure : public check_failed {
 
 /* The case cannot be decided here. */
 class skipped : public std::exception {
-    public:
+public:
 	explicit skipped(std::string_view reason);
 	const char *what() const noexcept override;
 
-    private:
+private:
 	std::string text;
 };
 
@@ -78,8 +76,7 @@ void note(std::string_view text);
  * right at the call.
  */
 struct outcome {
-	template <std::signed_integral integer>
-	outcome(integer returned)
+	template <std::signed_integral integer> outcome(integer returned)
 		: value(returned)
 		, error(returned < 0 ? errno : 0)
 	{
@@ -106,10 +103,8 @@ requires std::is_arithmetic_v<arithmetic> std::string show(arithmetic value)
 	return std::to_string(value);
 }
 
-[[noreturn]] void fail_comparison(std::string_view what,
-				  const std::string &actual,
-				  std::string_view relation,
-				  const std::string &expected,
+[[noreturn]] void fail_comparison(std::string_view what, const std::string &actual,
+				  std::string_view relation, const std::string &expected,
 				  std::source_location where);
 
 /* The checks. `what` says in words what is checked. */
@@ -120,19 +115,17 @@ void expect(bool condition, std::string_view what,
 void expect_errno(const outcome &result, int error, std::string_view what = {},
 		  std::source_location where = std::source_location::current());
 
-void expect_near(nanoseconds actual, nanoseconds expected,
-		 nanoseconds tolerance, std::string_view what = {},
+void expect_near(nanoseconds actual, nanoseconds expected, nanoseconds tolerance,
+		 std::string_view what = {},
 		 std::source_location where = std::source_location::current());
 
 template <class left, class right>
-void expect_eq(const left &actual, const right &expected,
-	       std::string_view what = {},
+void expect_eq(const left &actual, const right &expected, std::string_view what = {},
 	       std::source_location where = std::source_location::current())
 {
 	bool equal;
 
-	if constexpr (std::integral<left> && std::integral<right> &&
-		      !std::same_as<left, right>)
+	if constexpr (std::integral<left> && std::integral<right> && !std::same_as<left, right>)
 		equal = std::cmp_equal(actual, expected);
 	else
 		equal = actual == expected;
@@ -141,18 +134,15 @@ void expect_eq(const left &actual, const right &expected,
 }
 
 template <class left, class right>
-void expect_ne(const left &actual, const right &expected,
-	       std::string_view what = {},
+void expect_ne(const left &actual, const right &expected, std::string_view what = {},
 	       std::source_location where = std::source_location::current())
 {
 	if (actual == expected)
-		fail_comparison(what, show(actual), "!=", show(expected),
-				where);
+		fail_comparison(what, show(actual), "!=", show(expected), where);
 }
 
 template <class left, class right>
-void expect_le(const left &actual, const right &limit,
-	       std::string_view what = {},
+void expect_le(const left &actual, const right &limit, std::string_view what = {},
 	       std::source_location where = std::source_location::current())
 {
 	if (!(actual <= limit))
@@ -160,8 +150,7 @@ void expect_le(const left &actual, const right &limit,
 }
 
 template <class left, class right>
-void expect_ge(const left &actual, const right &limit,
-	       std::string_view what = {},
+void expect_ge(const left &actual, const right &limit, std::string_view what = {},
 	       std::source_location where = std::source_location::current())
 {
 	if (!(actual >= limit))
@@ -185,13 +174,11 @@ struct test_options {
 using helper_arguments = std::span<char *const>;
 
 struct test_registration {
-	test_registration(std::string_view name, void (*body)(),
-			  test_options options);
+	test_registration(std::string_view name, void (*body)(), test_options options);
 };
 
 struct helper_registration {
-	helper_registration(std::string_view name,
-			    void (*body)(helper_arguments));
+	helper_registration(std::string_view name, void (*body)(helper_arguments));
 };
 
 } // namespace timens
@@ -200,11 +187,11 @@ struct helper_registration {
  * TEST(name) or TEST(name, .timeout = 30s, .differs_from_stock = "reason"),
  * followed by the body. The name is a sentence.
  */
-#define TEST(name, ...)                                                   \
-	static void test_##name();                                        \
-	static const ::timens::test_registration registered_##name{       \
-		#name, test_##name, ::timens::test_options{ __VA_ARGS__ } \
-	};                                                                \
+#define TEST(name, ...)                                                                            \
+	static void test_##name();                                                                 \
+	static const ::timens::test_registration registered_##name{                                \
+		#name, test_##name, ::timens::test_options{ __VA_ARGS__ }                          \
+	};                                                                                         \
 	static void test_##name()
 
 #define TEST_TIMEOUT(name, limit) TEST(name, .timeout = limit)
@@ -213,10 +200,7 @@ struct helper_registration {
  * HELPER(name), followed by a body that sees `arguments`: code that runs after
  * an execve(2) of the test program itself; see exec_helper() in process.hpp.
  */
-#define HELPER(name)                                                  \
-	static void helper_##name(::timens::helper_arguments);        \
-	static const ::timens::helper_registration registered_##name{ \
-		#name, helper_##name                                  \
-	};                                                            \
-	static void helper_##name(                                    \
-		[[maybe_unused]] ::timens::helper_arguments arguments)
+#define HELPER(name)                                                                               \
+	static void helper_##name(::timens::helper_arguments);                                     \
+	static const ::timens::helper_registration registered_##name{ #name, helper_##name };      \
+	static void helper_##name([[maybe_unused]] ::timens::helper_arguments arguments)

@@ -19,8 +19,7 @@ namespace timens
 
 std::string show(const offsets &value)
 {
-	return "monotonic " + show(value.monotonic) + " boottime " +
-	       show(value.boottime);
+	return "monotonic " + show(value.monotonic) + " boottime " + show(value.boottime);
 }
 
 bool has_time_namespaces()
@@ -48,20 +47,17 @@ std::string offsets_text(const offsets &value)
 	const auto line = [](std::string_view clock, nanoseconds offset) {
 		const auto time = to_timespec(offset);
 
-		return std::string(clock) + " " + std::to_string(time.tv_sec) +
-		       " " + std::to_string(time.tv_nsec) + "\n";
+		return std::string(clock) + " " + std::to_string(time.tv_sec) + " " +
+		       std::to_string(time.tv_nsec) + "\n";
 	};
 
-	return line("monotonic", value.monotonic) +
-	       line("boottime", value.boottime);
+	return line("monotonic", value.monotonic) + line("boottime", value.boottime);
 }
 
-void set_offsets(const offsets &value, const std::string &path,
-		 std::source_location where)
+void set_offsets(const offsets &value, const std::string &path, std::source_location where)
 {
 	const std::string text = offsets_text(value);
-	const auto written =
-		check(write_offsets(text, path), "write " + path, where);
+	const auto written = check(write_offsets(text, path), "write " + path, where);
 
 	expect_eq(written, text.size(), "bytes written to " + path, where);
 }
@@ -72,11 +68,9 @@ offsets read_offsets(const std::string &path, std::source_location where)
 	long long seconds_of[2];
 	long nanoseconds_of[2];
 
-	if (std::sscanf(text.c_str(), "monotonic %lld %ld boottime %lld %ld",
-			&seconds_of[0], &nanoseconds_of[0], &seconds_of[1],
-			&nanoseconds_of[1]) != 4)
-		throw check_failed(path + " has unknown content " + show(text),
-				   where);
+	if (std::sscanf(text.c_str(), "monotonic %lld %ld boottime %lld %ld", &seconds_of[0],
+			&nanoseconds_of[0], &seconds_of[1], &nanoseconds_of[1]) != 4)
+		throw check_failed(path + " has unknown content " + show(text), where);
 	return { seconds(seconds_of[0]) + nanoseconds(nanoseconds_of[0]),
 		 seconds(seconds_of[1]) + nanoseconds(nanoseconds_of[1]) };
 }
@@ -104,24 +98,20 @@ ino_t ns_inode(const unique_fd &ns)
 
 std::string show(const time_namespaces &value)
 {
-	return "time " + show(value.own) + " time_for_children " +
-	       show(value.for_children);
+	return "time " + show(value.own) + " time_for_children " + show(value.for_children);
 }
 
 time_namespaces namespaces_of(const std::string &task)
 {
-	return { ns_inode(task + "/ns/time"),
-		 ns_inode(task + "/ns/time_for_children") };
+	return { ns_inode(task + "/ns/time"), ns_inode(task + "/ns/time_for_children") };
 }
 
 time_view view_here()
 {
-	return { namespaces_of(),
-		 { now(CLOCK_MONOTONIC), now(CLOCK_BOOTTIME) } };
+	return { namespaces_of(), { now(CLOCK_MONOTONIC), now(CLOCK_BOOTTIME) } };
 }
 
-void expect_view(const time_view &expected, std::string_view what,
-		 std::source_location where)
+void expect_view(const time_view &expected, std::string_view what, std::source_location where)
 {
 	const std::string prefix = what.empty() ? "" : std::string(what) + ": ";
 
@@ -129,24 +119,20 @@ void expect_view(const time_view &expected, std::string_view what,
 	for (const auto &reader : clock_readers()) {
 		const std::string by = " by " + std::string(reader.name);
 
-		expect_near(reader.read(CLOCK_MONOTONIC),
-			    expected.clocks.monotonic, clock_slack,
+		expect_near(reader.read(CLOCK_MONOTONIC), expected.clocks.monotonic, clock_slack,
 			    prefix + "CLOCK_MONOTONIC" + by, where);
-		expect_near(reader.read(CLOCK_BOOTTIME),
-			    expected.clocks.boottime, clock_slack,
+		expect_near(reader.read(CLOCK_BOOTTIME), expected.clocks.boottime, clock_slack,
 			    prefix + "CLOCK_BOOTTIME" + by, where);
 	}
 }
 
 HELPER(expect_view)
 {
-	const auto number = [&](int index) {
-		return std::stoull(arguments[index]);
-	};
+	const auto number = [&](int index) { return std::stoull(arguments[index]); };
 
-	expect_view({ { number(0), number(1) },
-		      { nanoseconds(number(2)), nanoseconds(number(3)) } },
-		    "after execve");
+	expect_view(
+		{ { number(0), number(1) }, { nanoseconds(number(2)), nanoseconds(number(3)) } },
+		"after execve");
 }
 
 namespace
@@ -154,8 +140,7 @@ namespace
 
 std::vector<std::string> view_arguments(const time_view &view)
 {
-	return { std::to_string(view.namespaces.own),
-		 std::to_string(view.namespaces.for_children),
+	return { std::to_string(view.namespaces.own), std::to_string(view.namespaces.for_children),
 		 std::to_string(view.clocks.monotonic.count()),
 		 std::to_string(view.clocks.boottime.count()) };
 }
@@ -182,8 +167,7 @@ time_view unshare_with(const offsets &value, std::source_location where)
 	const ino_t created = namespaces_of().for_children;
 
 	return { { created, created },
-		 { outside.monotonic + value.monotonic,
-		   outside.boottime + value.boottime } };
+		 { outside.monotonic + value.monotonic, outside.boottime + value.boottime } };
 }
 
 unique_fd make_namespace(const offsets &value)
@@ -223,8 +207,7 @@ void enter_user_namespace(int further)
 	const auto map = [](const char *path, const std::string &text) {
 		const unique_fd file = open_file(path, O_WRONLY);
 
-		check(write(file.get(), text.data(), text.size()),
-		      std::string("write ") + path);
+		check(write(file.get(), text.data(), text.size()), std::string("write ") + path);
 	};
 	const std::string uid = std::to_string(geteuid());
 	const std::string gid = std::to_string(getegid());
@@ -238,12 +221,10 @@ void enter_user_namespace(int further)
 std::string clock_name(clockid_t clock)
 {
 	static constexpr std::array names{
-		"CLOCK_REALTIME",	    "CLOCK_MONOTONIC",
-		"CLOCK_PROCESS_CPUTIME_ID", "CLOCK_THREAD_CPUTIME_ID",
-		"CLOCK_MONOTONIC_RAW",	    "CLOCK_REALTIME_COARSE",
-		"CLOCK_MONOTONIC_COARSE",   "CLOCK_BOOTTIME",
-		"CLOCK_REALTIME_ALARM",	    "CLOCK_BOOTTIME_ALARM",
-		"CLOCK_SGI_CYCLE",	    "CLOCK_TAI",
+		"CLOCK_REALTIME",	   "CLOCK_MONOTONIC",	  "CLOCK_PROCESS_CPUTIME_ID",
+		"CLOCK_THREAD_CPUTIME_ID", "CLOCK_MONOTONIC_RAW", "CLOCK_REALTIME_COARSE",
+		"CLOCK_MONOTONIC_COARSE",  "CLOCK_BOOTTIME",	  "CLOCK_REALTIME_ALARM",
+		"CLOCK_BOOTTIME_ALARM",	   "CLOCK_SGI_CYCLE",	  "CLOCK_TAI",
 	};
 
 	if (clock >= 0 && static_cast<std::size_t>(clock) < names.size())
@@ -255,39 +236,34 @@ nanoseconds now(clockid_t clock)
 {
 	timespec time;
 
-	check(clock_gettime(clock, &time),
-	      "clock_gettime " + clock_name(clock));
+	check(clock_gettime(clock, &time), "clock_gettime " + clock_name(clock));
 	return to_nanoseconds(time);
 }
 
 void *vdso_symbol(std::string_view name)
 {
-	const char *image =
-		reinterpret_cast<const char *>(getauxval(AT_SYSINFO_EHDR));
+	const char *image = reinterpret_cast<const char *>(getauxval(AT_SYSINFO_EHDR));
 
 	if (!image)
 		return nullptr;
 
 	/* The image is mapped as a whole, with its section headers. */
 	const auto header = reinterpret_cast<const ElfW(Ehdr) *>(image);
-	const std::span sections(
-		reinterpret_cast<const ElfW(Shdr) *>(image + header->e_shoff),
-		header->e_shnum);
+	const std::span sections(reinterpret_cast<const ElfW(Shdr) *>(image + header->e_shoff),
+				 header->e_shnum);
 
 	for (const auto &section : sections) {
 		if (section.sh_type != SHT_DYNSYM)
 			continue;
 
 		const char *names = image + sections[section.sh_link].sh_offset;
-		const std::span symbols(reinterpret_cast<const ElfW(Sym) *>(
-						image + section.sh_offset),
-					section.sh_size / sizeof(ElfW(Sym)));
+		const std::span symbols(
+			reinterpret_cast<const ElfW(Sym) *>(image + section.sh_offset),
+			section.sh_size / sizeof(ElfW(Sym)));
 
 		for (const auto &symbol : symbols)
-			if (symbol.st_shndx != SHN_UNDEF &&
-			    name == names + symbol.st_name)
-				return const_cast<char *>(image) +
-				       symbol.st_value;
+			if (symbol.st_shndx != SHN_UNDEF && name == names + symbol.st_name)
+				return const_cast<char *>(image) + symbol.st_value;
 	}
 	return nullptr;
 }
@@ -302,8 +278,7 @@ struct timespec32 {
 };
 
 /* The vDSO returns a negative errno, as the system call instruction does. */
-template <class time_type>
-nanoseconds read_vdso(const char *symbol, clockid_t clock)
+template <class time_type> nanoseconds read_vdso(const char *symbol, clockid_t clock)
 {
 	using function = int (*)(clockid_t, time_type *);
 	const auto read = reinterpret_cast<function>(vdso_symbol(symbol));
@@ -316,13 +291,11 @@ nanoseconds read_vdso(const char *symbol, clockid_t clock)
 	return to_nanoseconds(time);
 }
 
-template <class time_type>
-nanoseconds read_syscall(long number, clockid_t clock)
+template <class time_type> nanoseconds read_syscall(long number, clockid_t clock)
 {
 	time_type time;
 
-	check(syscall(number, clock, &time),
-	      "system call clock_gettime " + clock_name(clock));
+	check(syscall(number, clock, &time), "system call clock_gettime " + clock_name(clock));
 	return to_nanoseconds(time);
 }
 
@@ -330,35 +303,27 @@ nanoseconds read_syscall(long number, clockid_t clock)
 constexpr clock_reader readers[] = {
 	{ "vdso",
 	  [](clockid_t clock) {
-		  return read_vdso<__kernel_timespec>("__vdso_clock_gettime",
-						      clock);
+		  return read_vdso<__kernel_timespec>("__vdso_clock_gettime", clock);
 	  } },
 	{ "syscall",
 	  [](clockid_t clock) {
-		  return read_syscall<__kernel_timespec>(SYS_clock_gettime,
-							 clock);
+		  return read_syscall<__kernel_timespec>(SYS_clock_gettime, clock);
 	  } },
 };
 #else
 constexpr clock_reader readers[] = {
 	{ "vdso",
 	  [](clockid_t clock) {
-		  return read_vdso<__kernel_timespec>("__vdso_clock_gettime64",
-						      clock);
+		  return read_vdso<__kernel_timespec>("__vdso_clock_gettime64", clock);
 	  } },
 	{ "vdso_time32",
-	  [](clockid_t clock) {
-		  return read_vdso<timespec32>("__vdso_clock_gettime", clock);
-	  } },
+	  [](clockid_t clock) { return read_vdso<timespec32>("__vdso_clock_gettime", clock); } },
 	{ "syscall",
 	  [](clockid_t clock) {
-		  return read_syscall<__kernel_timespec>(SYS_clock_gettime64,
-							 clock);
+		  return read_syscall<__kernel_timespec>(SYS_clock_gettime64, clock);
 	  } },
 	{ "syscall_time32",
-	  [](clockid_t clock) {
-		  return read_syscall<timespec32>(SYS_clock_gettime, clock);
-	  } },
+	  [](clockid_t clock) { return read_syscall<timespec32>(SYS_clock_gettime, clock); } },
 };
 #endif
 

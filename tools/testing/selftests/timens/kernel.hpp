@@ -42,23 +42,19 @@ bool has_time_namespaces();
 void unshare_time(std::source_location where = std::source_location::current());
 
 /* One open(2) and one write(2) of the text; either can fail. */
-outcome write_offsets(std::string_view text,
-		      const std::string &path = own_offsets_file);
+outcome write_offsets(std::string_view text, const std::string &path = own_offsets_file);
 
 /* The text that sets both offsets. */
 std::string offsets_text(const offsets &value);
 
-void set_offsets(const offsets &value,
-		 const std::string &path = own_offsets_file,
+void set_offsets(const offsets &value, const std::string &path = own_offsets_file,
 		 std::source_location where = std::source_location::current());
 
-offsets
-read_offsets(const std::string &path = own_offsets_file,
-	     std::source_location where = std::source_location::current());
+offsets read_offsets(const std::string &path = own_offsets_file,
+		     std::source_location where = std::source_location::current());
 
 /* setns(fd, CLONE_NEWTIME) */
-void enter(const unique_fd &ns,
-	   std::source_location where = std::source_location::current());
+void enter(const unique_fd &ns, std::source_location where = std::source_location::current());
 
 /* The inode number that names a namespace, namespaces(7). */
 ino_t ns_inode(const std::string &path);
@@ -101,9 +97,8 @@ std::vector<std::string> view_command(const time_view &expected);
  * In the initial namespace: unshares and sets the offsets. Returns what a task
  * in the new namespace sees.
  */
-time_view
-unshare_with(const offsets &value,
-	     std::source_location where = std::source_location::current());
+time_view unshare_with(const offsets &value,
+		       std::source_location where = std::source_location::current());
 
 /* A new, still open namespace with these offsets, held by its file. */
 unique_fd make_namespace(const offsets &value);
@@ -147,14 +142,12 @@ std::span<const clock_reader> clock_readers();
 void *vdso_symbol(std::string_view name);
 
 /* A second plus nanoseconds pair of any width, and back. */
-template <class timespec_like>
-nanoseconds to_nanoseconds(const timespec_like &time)
+template <class timespec_like> nanoseconds to_nanoseconds(const timespec_like &time)
 {
 	return seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
 }
 
-template <class timespec_like = timespec>
-timespec_like to_timespec(nanoseconds time)
+template <class timespec_like = timespec> timespec_like to_timespec(nanoseconds time)
 {
 	const auto whole = std::chrono::floor<seconds>(time);
 	timespec_like converted{};

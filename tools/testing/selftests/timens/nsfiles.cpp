@@ -22,16 +22,14 @@ constexpr ino_t initial_inode = 0xEFFFFFFA;
 std::string link_of(const std::string &path)
 {
 	char text[64];
-	const auto size = check(readlink(path.c_str(), text, sizeof(text)),
-				"readlink " + path);
+	const auto size = check(readlink(path.c_str(), text, sizeof(text)), "readlink " + path);
 
 	return std::string(text, size);
 }
 
 std::set<std::string> names_in(const std::string &path)
 {
-	const std::unique_ptr<DIR, int (*)(DIR *)> directory(
-		opendir(path.c_str()), closedir);
+	const std::unique_ptr<DIR, int (*)(DIR *)> directory(opendir(path.c_str()), closedir);
 	std::set<std::string> names;
 
 	if (!directory)
@@ -45,8 +43,7 @@ std::set<std::string> names_in(const std::string &path)
 
 TEST(the_initial_namespace_has_its_fixed_inode_number)
 {
-	expect_eq(namespaces_of(),
-		  time_namespaces{ initial_inode, initial_inode });
+	expect_eq(namespaces_of(), time_namespaces{ initial_inode, initial_inode });
 }
 
 TEST(every_namespace_has_its_own_inode_number)
@@ -56,8 +53,7 @@ TEST(every_namespace_has_its_own_inode_number)
 
 	for (int i = 0; i < 50; i++) {
 		kept.push_back(make_namespace({}));
-		expect(seen.insert(ns_inode(kept.back())).second,
-		       "the inode number is a new one");
+		expect(seen.insert(ns_inode(kept.back())).second, "the inode number is a new one");
 	}
 }
 
@@ -77,8 +73,7 @@ TEST(the_links_name_type_and_inode_number)
 
 	const time_namespaces own = namespaces_of();
 
-	expect_eq(link_of("/proc/self/ns/time"),
-		  "time:[" + std::to_string(own.own) + "]");
+	expect_eq(link_of("/proc/self/ns/time"), "time:[" + std::to_string(own.own) + "]");
 	expect_eq(link_of("/proc/self/ns/time_for_children"),
 		  "time:[" + std::to_string(own.for_children) + "]");
 }
@@ -115,8 +110,7 @@ TEST(a_thread_has_files_of_its_own)
 
 	std::thread([&] {
 		unshare_time();
-		expect_ne(namespaces_of().for_children, first.for_children,
-			  "/proc/thread-self");
+		expect_ne(namespaces_of().for_children, first.for_children, "/proc/thread-self");
 		expect_eq(namespaces_of("/proc/self"), first, "/proc/self");
 	}).join();
 }
@@ -143,18 +137,15 @@ TEST(a_bind_mount_keeps_the_namespace)
 	ino_t inode;
 
 	check(unshare(CLONE_NEWNS), "unshare(CLONE_NEWNS)");
-	check(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr),
-	      "mount --make-rprivate");
+	check(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount --make-rprivate");
 	check(mount("tmpfs", directory, "tmpfs", 0, nullptr), "mount tmpfs");
 	check(mknod(place, S_IFREG | 0600, 0), "mknod");
 	{
 		const unique_fd ns = make_namespace({ 1000s, 1000s });
-		const std::string path =
-			"/proc/self/fd/" + std::to_string(ns.get());
+		const std::string path = "/proc/self/fd/" + std::to_string(ns.get());
 
 		inode = ns_inode(ns);
-		check(mount(path.c_str(), place, nullptr, MS_BIND, nullptr),
-		      "mount --bind");
+		check(mount(path.c_str(), place, nullptr, MS_BIND, nullptr), "mount --bind");
 	}
 	enter(open_file(place, O_RDONLY));
 	expect_eq(namespaces_of(), time_namespaces{ inode, inode });
@@ -173,10 +164,8 @@ TEST(the_files_of_another_user_are_closed)
 			const std::string path = own + name;
 
 			expect_errno(open(path.c_str(), O_RDONLY), EACCES);
-			expect_errno(readlink(path.c_str(), text, sizeof(text)),
-				     EACCES);
-			open_file("/proc/self/ns/" + std::string(name),
-				  O_RDONLY);
+			expect_errno(readlink(path.c_str(), text, sizeof(text)), EACCES);
+			open_file("/proc/self/ns/" + std::string(name), O_RDONLY);
 		}
 	}).wait_ok();
 }
@@ -191,7 +180,6 @@ TEST(a_zombie_is_in_no_namespace)
 		char text[64];
 
 		expect_errno(open(path.c_str(), O_RDONLY), ENOENT);
-		expect_errno(readlink(path.c_str(), text, sizeof(text)),
-			     ENOENT);
+		expect_errno(readlink(path.c_str(), text, sizeof(text)), ENOENT);
 	}
 }

@@ -41,14 +41,12 @@ seconds host_seconds(clockid_t clock)
  * Writes an offset that brings the clock to this second. The host's clock is
  * in the same second before and after, so the sum is exact.
  */
-outcome write_offset_to_reach(std::string_view name, clockid_t clock,
-			      seconds goal)
+outcome write_offset_to_reach(std::string_view name, clockid_t clock, seconds goal)
 {
 	for (;;) {
 		const seconds host = host_seconds(clock);
-		const std::string text = std::string(name) + " " +
-					 std::to_string((goal - host).count()) +
-					 " 0\n";
+		const std::string text =
+			std::string(name) + " " + std::to_string((goal - host).count()) + " 0\n";
 		const outcome result = write_offsets(text);
 
 		if (host_seconds(clock) == host)
@@ -80,8 +78,7 @@ TEST(the_file_is_readable_by_all_and_writable_by_its_owner)
 
 TEST(a_stranger_may_read_the_file_but_not_open_it_for_writing)
 {
-	const std::string path =
-		"/proc/" + std::to_string(getpid()) + "/timens_offsets";
+	const std::string path = "/proc/" + std::to_string(getpid()) + "/timens_offsets";
 
 	child([&] {
 		become_user(1000);
@@ -99,9 +96,8 @@ TEST(offsets_are_shown_in_columns)
 {
 	unshare_time();
 	set_offsets({ 1234567890s + 1ns, -1ns });
-	expect_eq(read_file(own_offsets_file),
-		  "monotonic  1234567890         1\n"
-		  "boottime           -1 999999999\n");
+	expect_eq(read_file(own_offsets_file), "monotonic  1234567890         1\n"
+					       "boottime           -1 999999999\n");
 }
 
 TEST(the_file_shows_the_namespace_for_children)
@@ -109,12 +105,10 @@ TEST(the_file_shows_the_namespace_for_children)
 	unshare_time();
 	set_offsets({ 1000s, 2000s });
 	child([] {
-		expect_eq(read_offsets(), offsets{ 1000s, 2000s },
-			  "inherited by the child");
+		expect_eq(read_offsets(), offsets{ 1000s, 2000s }, "inherited by the child");
 		unshare_time();
 		set_offsets({ 3000s, 4000s });
-		expect_eq(read_offsets(), offsets{ 3000s, 4000s },
-			  "pending in the child");
+		expect_eq(read_offsets(), offsets{ 3000s, 4000s }, "pending in the child");
 	}).wait_ok();
 	expect_eq(read_offsets(), offsets{ 1000s, 2000s }, "in the parent");
 }
@@ -135,15 +129,13 @@ TEST(a_reader_never_sees_half_of_a_write, .timeout = 30s,
 
 			const offsets inherited = read_offsets();
 
-			expect_eq(inherited.monotonic, inherited.boottime,
-				  "inherited");
+			expect_eq(inherited.monotonic, inherited.boottime, "inherited");
 		}
 	});
 
 	started.wait(reader);
 
-	const unique_fd file =
-		open_file(reader.proc("timens_offsets"), O_WRONLY);
+	const unique_fd file = open_file(reader.proc("timens_offsets"), O_WRONLY);
 	const std::string texts[] = {
 		offsets_text({ 1000s + 1ns, 1000s + 1ns }),
 		offsets_text({ 2000s + 2ns, 2000s + 2ns }),
@@ -199,8 +191,8 @@ TEST(text_is_accepted_as_programs_write_it)
 	for (const auto &[text, expected] : texts)
 		child([&] {
 			unshare_time();
-			expect_eq(check(write_offsets(text), show(text)),
-				  text.size(), "bytes of " + show(text));
+			expect_eq(check(write_offsets(text), show(text)), text.size(),
+				  "bytes of " + show(text));
 			expect_eq(read_offsets(), expected, show(text));
 		}).wait_ok();
 }
@@ -220,11 +212,9 @@ TEST(only_two_lines_are_taken_and_the_write_is_short)
 	const std::string two = "monotonic 1 0\nboottime 2 0\n";
 
 	unshare_time();
-	expect_eq(check(write_offsets(two + "monotonic 3 0\n"), "write"),
-		  two.size());
+	expect_eq(check(write_offsets(two + "monotonic 3 0\n"), "write"), two.size());
 	expect_eq(read_offsets(), offsets{ 1s, 2s });
-	expect_eq(check(write_offsets(two + "not even looked at"), "write"),
-		  two.size());
+	expect_eq(check(write_offsets(two + "not even looked at"), "write"), two.size());
 	expect_eq(check(write_offsets(two + "\n"), "write"), two.size());
 }
 
@@ -238,8 +228,7 @@ TEST(a_write_is_shorter_than_a_page)
 	expect_errno(write_offsets(text + text), EINVAL, "two pages");
 	expect_eq(read_offsets(), offsets{});
 	text.pop_back();
-	expect_eq(check(write_offsets(text), "write of a page less one byte"),
-		  text.size());
+	expect_eq(check(write_offsets(text), "write of a page less one byte"), text.size());
 	expect_eq(read_offsets(), offsets{ 9s, 0s });
 }
 
@@ -250,10 +239,8 @@ TEST(one_descriptor_takes_several_writes)
 	const unique_fd file = open_file(own_offsets_file, O_RDWR);
 
 	for (int second : { 1, 2, 3 }) {
-		check(write_to(file, offsets_text({ seconds(second), 0s })),
-		      "write");
-		expect_eq(read_offsets().monotonic,
-			  nanoseconds(seconds(second)));
+		check(write_to(file, offsets_text({ seconds(second), 0s })), "write");
+		expect_eq(read_offsets().monotonic, nanoseconds(seconds(second)));
 		expect_eq(check(lseek(file.get(), 0, SEEK_CUR), "lseek"), 0);
 	}
 }
@@ -287,8 +274,7 @@ TEST(truncating_and_appending_descriptors_write_as_any_other)
 {
 	unshare_time();
 	for (int flag : { O_TRUNC, O_APPEND, O_TRUNC | O_APPEND }) {
-		const unique_fd file =
-			open_file(own_offsets_file, O_WRONLY | flag);
+		const unique_fd file = open_file(own_offsets_file, O_WRONLY | flag);
 
 		set_offsets({});
 		check(write_to(file, valid), "write");
@@ -399,8 +385,7 @@ TEST(a_number_that_overflows_never_wraps,
 		{ "monotonic 18446744073709551617 0\n", ERANGE },
 		{ "monotonic -18446744073709551615 0\n", ERANGE },
 		{ "monotonic 36893488147419103233 0\n", ERANGE },
-		{ "boottime 340282366920938463463374607431768211457 0\n",
-		  ERANGE },
+		{ "boottime 340282366920938463463374607431768211457 0\n", ERANGE },
 		{ "monotonic 1 18446744073709551616\n", EINVAL },
 		{ "monotonic 1 18446744073709551617\n", EINVAL },
 	};
@@ -416,8 +401,7 @@ TEST(a_clock_may_start_at_zero_but_not_below)
 {
 	unshare_time();
 	for (const auto &[name, clock] : clocks) {
-		check(write_offset_to_reach(name, clock, 0s),
-		      std::string(name) + " reaching 0 s");
+		check(write_offset_to_reach(name, clock, 0s), std::string(name) + " reaching 0 s");
 		expect_errno(write_offset_to_reach(name, clock, -1s), ERANGE,
 			     std::string(name) + " reaching -1 s");
 	}
@@ -432,8 +416,8 @@ TEST(a_clock_may_start_at_half_of_the_greatest_time_but_not_above)
 	for (const auto &[name, clock] : clocks) {
 		check(write_offset_to_reach(name, clock, limit),
 		      std::string(name) + " reaching the limit");
-		expect_errno(write_offset_to_reach(name, clock, limit + 1s),
-			     ERANGE, std::string(name) + " above the limit");
+		expect_errno(write_offset_to_reach(name, clock, limit + 1s), ERANGE,
+			     std::string(name) + " above the limit");
 	}
 }
 
@@ -441,8 +425,7 @@ TEST(the_range_is_that_of_the_clock_of_the_initial_namespace)
 {
 	const seconds host = host_seconds(CLOCK_MONOTONIC);
 	const auto reaching = [&](seconds goal) {
-		return "monotonic " + std::to_string((goal - host).count()) +
-		       " 0\n";
+		return "monotonic " + std::to_string((goal - host).count()) + " 0\n";
 	};
 
 	in_namespace({ 100000s, 100000s }, [&] {
@@ -461,9 +444,8 @@ TEST(the_range_is_that_of_the_clock_of_the_initial_namespace)
 TEST(a_bad_address_is_a_fault)
 {
 	const std::size_t page = sysconf(_SC_PAGESIZE);
-	char *memory = static_cast<char *>(
-		mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+	char *memory = static_cast<char *>(mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE,
+						MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 
 	expect(memory != MAP_FAILED, "memory is mapped");
 	check(mprotect(memory + page, page, PROT_NONE), "mprotect");
@@ -474,9 +456,8 @@ TEST(a_bad_address_is_a_fault)
 	expect_errno(write(file.get(), memory + page, 10), EFAULT);
 	/* Valid text that runs into the hole. */
 	valid.copy(memory + page - valid.size(), valid.size());
-	expect_errno(write(file.get(), memory + page - valid.size(),
-			   valid.size() + 1),
-		     EFAULT, "text before a hole");
+	expect_errno(write(file.get(), memory + page - valid.size(), valid.size() + 1), EFAULT,
+		     "text before a hole");
 	expect_eq(read_offsets(), offsets{});
 	check(write(file.get(), memory + page - valid.size(), valid.size()),
 	      "write of the text alone");
@@ -486,24 +467,23 @@ TEST(a_bad_address_is_a_fault)
 
 TEST(position_and_size_come_before_the_address)
 {
-	void *hole = mmap(nullptr, sysconf(_SC_PAGESIZE), PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *hole =
+		mmap(nullptr, sysconf(_SC_PAGESIZE), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	expect(hole != MAP_FAILED, "memory is mapped");
 	unshare_time();
 
 	const unique_fd file = open_file(own_offsets_file, O_RDWR);
 
-	expect_errno(write(file.get(), hole, sysconf(_SC_PAGESIZE)), EINVAL,
-		     "size");
+	expect_errno(write(file.get(), hole, sysconf(_SC_PAGESIZE)), EINVAL, "size");
 	check(lseek(file.get(), 1, SEEK_SET), "lseek");
 	expect_errno(write(file.get(), hole, 10), EINVAL, "position");
 }
 
 TEST(the_address_comes_before_the_permission)
 {
-	void *hole = mmap(nullptr, sysconf(_SC_PAGESIZE), PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *hole =
+		mmap(nullptr, sysconf(_SC_PAGESIZE), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	expect(hole != MAP_FAILED, "memory is mapped");
 	unshare_time();
@@ -517,8 +497,7 @@ TEST(the_address_comes_before_the_permission)
 TEST(the_text_comes_before_the_life_of_the_task)
 {
 	child target([] {});
-	const unique_fd file =
-		open_file(target.proc("timens_offsets"), O_WRONLY);
+	const unique_fd file = open_file(target.proc("timens_offsets"), O_WRONLY);
 
 	target.wait_exited();
 	expect_errno(write_to(file, malformed), EINVAL);
@@ -531,8 +510,7 @@ TEST(the_life_of_the_task_comes_before_the_permission)
 
 	drop_capability(CAP_SYS_TIME);
 
-	const unique_fd file =
-		open_file(target.proc("timens_offsets"), O_WRONLY);
+	const unique_fd file = open_file(target.proc("timens_offsets"), O_WRONLY);
 
 	target.wait_exited();
 	expect_errno(write_to(file, valid), ESRCH);
@@ -603,8 +581,7 @@ TEST(the_capability_is_wanted_in_the_user_namespace_that_owns)
 {
 	unshare_time();
 	enter_user_namespace();
-	expect_errno(write_offsets(valid), EPERM,
-		     "namespace of the parent user namespace");
+	expect_errno(write_offsets(valid), EPERM, "namespace of the parent user namespace");
 	unshare_time();
 	check(write_offsets(valid), "write to an own namespace");
 }
@@ -712,17 +689,14 @@ TEST(frozen_offsets_are_so_for_every_process)
 {
 	unshare_time();
 
-	const std::string parent =
-		"/proc/" + std::to_string(getpid()) + "/timens_offsets";
+	const std::string parent = "/proc/" + std::to_string(getpid()) + "/timens_offsets";
 	const unique_fd file = open_file(own_offsets_file, O_WRONLY);
 
 	child([&] {
 		expect_errno(write_offsets(valid), EACCES, "in the namespace");
-		expect_errno(write_offsets(valid, parent), EACCES,
-			     "to the parent's file");
+		expect_errno(write_offsets(valid, parent), EACCES, "to the parent's file");
 		child([&] {
-			expect_errno(write_offsets(valid), EACCES,
-				     "in a grandchild");
+			expect_errno(write_offsets(valid), EACCES, "in a grandchild");
 		}).wait_ok();
 	}).wait_ok();
 	expect_errno(write_to(file, valid), EACCES, "through an old file");
@@ -732,8 +706,8 @@ TEST(setns_freezes)
 {
 	gate created, entered;
 	child visitor([&, parent = getpid()] {
-		const std::string path = "/proc/" + std::to_string(parent) +
-					 "/ns/time_for_children";
+		const std::string path =
+			"/proc/" + std::to_string(parent) + "/ns/time_for_children";
 
 		created.wait();
 		enter(open_file(path, O_RDONLY));
@@ -769,8 +743,7 @@ TEST(execve_freezes)
 
 TEST(clone3_with_the_flag_freezes_at_once)
 {
-	child([] { expect_errno(write_offsets(valid), EACCES); }, CLONE_NEWTIME)
-		.wait_ok();
+	child([] { expect_errno(write_offsets(valid), EACCES); }, CLONE_NEWTIME).wait_ok();
 }
 
 TEST(a_failed_execve_does_not_freeze)
@@ -778,8 +751,7 @@ TEST(a_failed_execve_does_not_freeze)
 	char *const arguments[] = { nullptr };
 
 	unshare_time();
-	expect_errno(execve("/proc/self/no_such_file", arguments, arguments),
-		     ENOENT);
+	expect_errno(execve("/proc/self/no_such_file", arguments, arguments), ENOENT);
 	/* A file that may be executed by nobody. */
 	expect_errno(execve("/proc/self/stat", arguments, arguments), EACCES);
 	check(write_offsets(valid), "write after");
@@ -789,8 +761,7 @@ TEST(a_failed_setns_does_not_freeze)
 {
 	unshare_time();
 
-	const unique_fd pending =
-		open_file("/proc/self/ns/time_for_children", O_RDONLY);
+	const unique_fd pending = open_file("/proc/self/ns/time_for_children", O_RDONLY);
 
 	{
 		const idle_thread other;
@@ -891,9 +862,9 @@ TEST(a_change_after_inheriting_leaves_the_parent_alone)
 
 		const ino_t pending = namespaces_of().for_children;
 
-		expect_view({ { own, pending },
-			      { outside.clocks.monotonic + 1000s,
-				outside.clocks.boottime + 2000s } });
+		expect_view(
+			{ { own, pending },
+			  { outside.clocks.monotonic + 1000s, outside.clocks.boottime + 2000s } });
 		child([&] {
 			expect_view({ { pending, pending },
 				      { outside.clocks.monotonic + 5000s,
@@ -908,8 +879,7 @@ TEST(offsets_are_from_the_initial_namespace_and_do_not_add_up)
 
 	in_namespace({ 1000s, 1000s }, [&] {
 		in_namespace({ 5000s, 5000s }, [&] {
-			expect_near(now(CLOCK_MONOTONIC), outside + 5000s,
-				    clock_slack);
+			expect_near(now(CLOCK_MONOTONIC), outside + 5000s, clock_slack);
 		});
 	});
 }
@@ -920,9 +890,8 @@ TEST(a_thread_sets_its_own_offsets,
      .differs_from_stock = "/proc/PID/task/TID has no timens_offsets")
 {
 	const auto thread = [] {
-		const std::string path = "/proc/self/task/" +
-					 std::to_string(gettid()) +
-					 "/timens_offsets";
+		const std::string path =
+			"/proc/self/task/" + std::to_string(gettid()) + "/timens_offsets";
 
 		unshare_time();
 		set_offsets({ 1000s, 2000s }, path);
@@ -943,14 +912,11 @@ TEST(a_thread_sets_its_own_offsets,
 TEST(the_directory_of_a_thread_id_sets_the_offsets_of_that_thread)
 {
 	const auto thread = [] {
-		const std::string path =
-			"/proc/" + std::to_string(gettid()) + "/timens_offsets";
+		const std::string path = "/proc/" + std::to_string(gettid()) + "/timens_offsets";
 
 		unshare_time();
 		set_offsets({ 1000s, 2000s }, path);
-		child([] {
-			expect_eq(read_offsets(), offsets{ 1000s, 2000s });
-		}).wait_ok();
+		child([] { expect_eq(read_offsets(), offsets{ 1000s, 2000s }); }).wait_ok();
 	};
 
 	std::async(std::launch::async, thread).get();

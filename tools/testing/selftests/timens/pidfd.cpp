@@ -6,6 +6,8 @@
 #include "capability.hpp"
 #include "kernel.hpp"
 
+#include <future>
+
 #include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -24,7 +26,7 @@ constexpr offsets shift{ 1000s, 2000s };
 
 /* A process inside a namespace with these offsets, and another one pending. */
 class target {
-    public:
+public:
 	target()
 		: holder([this] {
 			unshare_time();
@@ -40,15 +42,14 @@ class target {
 	}
 	unique_fd pidfd() const
 	{
-		return unique_fd(
-			check(syscall(SYS_pidfd_open, id, 0), "pidfd_open"));
+		return unique_fd(check(syscall(SYS_pidfd_open, id, 0), "pidfd_open"));
 	}
 	std::string proc(const std::string &name = {}) const
 	{
 		return "/proc/" + std::to_string(id) + name;
 	}
 
-    private:
+private:
 	channel<pid_t> pid;
 	child holder;
 	const pid_t id;
@@ -56,8 +57,7 @@ class target {
 
 unique_fd get_namespace(const unique_fd &process, unsigned long request)
 {
-	return unique_fd(
-		check(ioctl(process.get(), request, 0), "ioctl of a pidfd"));
+	return unique_fd(check(ioctl(process.get(), request, 0), "ioctl of a pidfd"));
 }
 
 } // namespace
@@ -105,12 +105,9 @@ TEST(setns_enters_several_namespaces_at_once)
 	});
 
 	created.wait(holder);
-	check(setns(holder.pidfd().get(), CLONE_NEWNS | CLONE_NEWTIME),
-	      "setns");
-	expect_eq(namespaces_of(),
-		  namespaces_of("/proc/" + std::to_string(holder.pid())));
-	expect_eq(ns_inode("/proc/self/ns/mnt"),
-		  ns_inode(holder.proc("ns/mnt")));
+	check(setns(holder.pidfd().get(), CLONE_NEWNS | CLONE_NEWTIME), "setns");
+	expect_eq(namespaces_of(), namespaces_of("/proc/" + std::to_string(holder.pid())));
+	expect_eq(ns_inode("/proc/self/ns/mnt"), ns_inode(holder.proc("ns/mnt")));
 }
 
 TEST(setns_enters_all_or_none)
@@ -135,12 +132,10 @@ TEST(setns_enters_all_or_none)
 		/* It is the time namespace that refuses a second thread. */
 		const idle_thread other;
 
-		expect_errno(setns(process.get(), CLONE_NEWUTS | CLONE_NEWTIME),
-			     EUSERS);
+		expect_errno(setns(process.get(), CLONE_NEWUTS | CLONE_NEWTIME), EUSERS);
 		expect_eq(ns_inode(names), uts);
 		expect_eq(namespaces_of(), before);
-		check(setns(process.get(), CLONE_NEWUTS),
-		      "setns(CLONE_NEWUTS)");
+		check(setns(process.get(), CLONE_NEWUTS), "setns(CLONE_NEWUTS)");
 	}
 	expect_ne(ns_inode(names), uts);
 }
@@ -156,8 +151,7 @@ TEST(setns_refuses_flags_that_are_no_namespace)
 {
 	const target process;
 
-	expect_errno(setns(process.pidfd().get(), CLONE_NEWTIME | CLONE_VM),
-		     EINVAL);
+	expect_errno(setns(process.pidfd().get(), CLONE_NEWTIME | CLONE_VM), EINVAL);
 	expect_errno(setns(process.pidfd().get(), CLONE_NEWTIME | 1), EINVAL);
 }
 
@@ -184,8 +178,7 @@ TEST(the_right_to_trace_the_process_is_needed)
 	const idle_thread other;
 
 	become_user(1000);
-	expect_errno(setns(pidfd.get(), CLONE_NEWTIME), EPERM,
-		     "before the threads are counted");
+	expect_errno(setns(pidfd.get(), CLONE_NEWTIME), EPERM, "before the threads are counted");
 	expect_errno(ioctl(pidfd.get(), get_time, 0), EACCES);
 	expect_errno(ioctl(pidfd.get(), get_time_for_children, 0), EACCES);
 }
@@ -197,8 +190,7 @@ TEST(a_dead_process_has_no_namespace)
 	const auto expect_dead = [&](std::string_view state) {
 		expect_errno(setns(pidfd.get(), CLONE_NEWTIME), ESRCH, state);
 		expect_errno(ioctl(pidfd.get(), get_time, 0), ESRCH, state);
-		expect_errno(ioctl(pidfd.get(), get_time_for_children, 0),
-			     ESRCH, state);
+		expect_errno(ioctl(pidfd.get(), get_time_for_children, 0), ESRCH, state);
 	};
 
 	process.wait_exited();
@@ -215,9 +207,25 @@ TEST(the_ioctls_give_both_namespaces)
 
 	expect_ne(expected.own, expected.for_children);
 	expect_eq(time_namespaces{ ns_inode(get_namespace(pidfd, get_time)),
-				   ns_inode(get_namespace(
-					   pidfd, get_time_for_children)) },
+				   ns_inode(get_namespace(pidfd, get_time_for_children)) },
 		  expected);
+}
+
+TEST(the_ioctls_tell_threads_apart)
+{
+	/* PIDFD_THREAD of 6.9. */
+	constexpr unsigned int of_thread = O_EXCL;
+	const time_namespaces first = namespaces_of();
+
+	std::async(std::launch::async, [&] {
+		const unique_fd pidfd(
+			check(syscall(SYS_pidfd_open, gettid(), of_thread), "pidfd_open"));
+
+		unshare_time();
+		expect_ne(namespaces_of().for_children, first.for_children);
+		expect_eq(ns_inode(get_namespace(pidfd, get_time_for_children)),
+			  namespaces_of().for_children);
+	}).get();
 }
 
 TEST(the_ioctls_give_what_setns_takes)

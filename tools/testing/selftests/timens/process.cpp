@@ -70,11 +70,9 @@ unique_fd::~unique_fd()
 		::close(fd);
 }
 
-unique_fd open_file(const std::string &path, int flags,
-		    std::source_location where)
+unique_fd open_file(const std::string &path, int flags, std::source_location where)
 {
-	return unique_fd(check(::open(path.c_str(), flags | O_CLOEXEC),
-			       "open " + path, where));
+	return unique_fd(check(::open(path.c_str(), flags | O_CLOEXEC), "open " + path, where));
 }
 
 std::string read_file(const std::string &path, std::source_location where)
@@ -83,8 +81,8 @@ std::string read_file(const std::string &path, std::source_location where)
 	std::string text;
 	char buffer[4096];
 
-	while (const auto size = check(read(file.get(), buffer, sizeof(buffer)),
-				       "read " + path, where))
+	while (const auto size =
+		       check(read(file.get(), buffer, sizeof(buffer)), "read " + path, where))
 		text.append(buffer, size);
 	return text;
 }
@@ -104,8 +102,7 @@ std::string ending::text() const
 	if (!report.empty())
 		return report;
 	if (WIFSIGNALED(status))
-		return "killed by SIG" +
-		       std::string(sigabbrev_np(WTERMSIG(status)) ?: "?");
+		return "killed by SIG" + std::string(sigabbrev_np(WTERMSIG(status)) ?: "?");
 	return "exited with status " + std::to_string(WEXITSTATUS(status));
 }
 
@@ -118,8 +115,7 @@ void ending::expect_ok() const
 	throw check_failed::reported(text());
 }
 
-child::child(const std::function<void()> &body, std::uint64_t flags,
-	     std::source_location where)
+child::child(const std::function<void()> &body, std::uint64_t flags, std::source_location where)
 {
 	int ends[2];
 
@@ -191,8 +187,7 @@ std::optional<ending> child::wait_for(nanoseconds limit)
 {
 	const unique_fd process = pidfd();
 	pollfd exit{ process.get(), POLLIN, 0 };
-	const auto timeout =
-		std::chrono::ceil<std::chrono::milliseconds>(limit).count();
+	const auto timeout = std::chrono::ceil<std::chrono::milliseconds>(limit).count();
 
 	if (!check(poll(&exit, 1, timeout), "poll"))
 		return {};
@@ -213,8 +208,7 @@ outcome try_clone3(std::uint64_t flags)
 	arguments.flags = flags;
 	arguments.exit_signal = SIGCHLD;
 
-	const outcome result =
-		syscall(SYS_clone3, &arguments, sizeof(arguments));
+	const outcome result = syscall(SYS_clone3, &arguments, sizeof(arguments));
 
 	if (result.value == 0)
 		_exit(0);
@@ -251,8 +245,7 @@ struct shared_task {
  * caller waits. So the call is made here, not in a function that returns, and
  * the new task leaves the frame alone.
  */
-[[gnu::noinline]] long clone_sharing(const clone_args *arguments,
-				     shared_task *task)
+[[gnu::noinline]] long clone_sharing(const clone_args *arguments, shared_task *task)
 {
 	long result;
 
@@ -314,12 +307,11 @@ int run_reporting(const std::function<void()> &body, int fd)
 	}
 }
 
-std::vector<std::string>
-helper_command(const std::string &name,
-	       const std::vector<std::string> &arguments)
+std::vector<std::string> helper_command(const std::string &name,
+					const std::vector<std::string> &arguments)
 {
-	std::vector<std::string> command{ "/proc/self/exe", "--helper",
-					  std::to_string(report_fd), name };
+	std::vector<std::string> command{ "/proc/self/exe", "--helper", std::to_string(report_fd),
+					  name };
 
 	check(fcntl(report_fd, F_SETFD, 0), "fcntl F_SETFD");
 	command.insert(command.end(), arguments.begin(), arguments.end());
@@ -336,8 +328,7 @@ std::vector<char *> pointers_to(std::vector<std::string> &strings)
 	return pointers;
 }
 
-void exec_helper(const std::string &name,
-		 const std::vector<std::string> &arguments)
+void exec_helper(const std::string &name, const std::vector<std::string> &arguments)
 {
 	auto command = helper_command(name, arguments);
 
@@ -359,8 +350,7 @@ void pipe_ends::send(const void *data, std::size_t size)
 	check(write(write_end.get(), data, size), "write to a pipe");
 }
 
-void pipe_ends::receive(void *data, std::size_t size, child *sender,
-			std::source_location where)
+void pipe_ends::receive(void *data, std::size_t size, child *sender, std::source_location where)
 {
 	wait_readable(sender, where);
 	check(read(read_end.get(), data, size), "read from a pipe", where);
@@ -369,8 +359,7 @@ void pipe_ends::receive(void *data, std::size_t size, child *sender,
 void pipe_ends::wait_readable(child *sender, std::source_location where)
 {
 	const unique_fd process = sender ? sender->pidfd() : unique_fd();
-	pollfd events[] = { { read_end.get(), POLLIN, 0 },
-			    { process.get(), POLLIN, 0 } };
+	pollfd events[] = { { read_end.get(), POLLIN, 0 }, { process.get(), POLLIN, 0 } };
 
 	write_end.close();
 	check(poll(events, 2, -1), "poll");

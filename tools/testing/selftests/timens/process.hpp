@@ -26,7 +26,7 @@ namespace timens
 
 /* Owns a file descriptor. */
 class unique_fd {
-    public:
+public:
 	unique_fd() = default;
 	explicit unique_fd(int fd)
 		: fd(fd)
@@ -52,19 +52,17 @@ class unique_fd {
 		*this = unique_fd();
 	}
 
-    private:
+private:
 	int fd = -1;
 };
 
 /* open(2) with O_CLOEXEC; throws system_failure. */
-unique_fd
-open_file(const std::string &path, int flags,
-	  std::source_location where = std::source_location::current());
+unique_fd open_file(const std::string &path, int flags,
+		    std::source_location where = std::source_location::current());
 
 /* The whole of a file, read(2) to its end; throws system_failure. */
-std::string
-read_file(const std::string &path,
-	  std::source_location where = std::source_location::current());
+std::string read_file(const std::string &path,
+		      std::source_location where = std::source_location::current());
 
 /* How a process ended, wait(2), and the failure that it reported. */
 struct ending {
@@ -85,14 +83,13 @@ struct ending {
  * nobody waited for is killed when its object goes.
  */
 class child {
-    public:
+public:
 	/*
 	 * With flags: clone3(2). CLONE_VM is not for this, as the function
 	 * would run on the stack of its parent. Throws system_failure.
 	 */
-	explicit child(
-		const std::function<void()> &body, std::uint64_t flags = 0,
-		std::source_location where = std::source_location::current());
+	explicit child(const std::function<void()> &body, std::uint64_t flags = 0,
+		       std::source_location where = std::source_location::current());
 	/* Takes over a process that was made by another call. */
 	static child adopt(pid_t pid);
 	child(child &&other) noexcept;
@@ -119,7 +116,7 @@ class child {
 		wait().expect_ok();
 	}
 
-    private:
+private:
 	child() = default;
 
 	pid_t id = 0; /* 0 when there is nothing to wait for */
@@ -138,8 +135,7 @@ outcome try_clone3(std::uint64_t flags);
  * An exception that leaves the body is thrown here. Only for x86-64; skips
  * elsewhere.
  */
-void run_sharing_memory(const std::function<void()> &body,
-			std::uint64_t flags = 0);
+void run_sharing_memory(const std::function<void()> &body, std::uint64_t flags = 0);
 
 /*
  * Replaces the calling program by a copy of itself that runs HELPER(name).
@@ -153,9 +149,8 @@ void run_sharing_memory(const std::function<void()> &body,
  * The argument vector for that, where the call is another than execv(3). From
  * here on the calling child's report passes through execve(2).
  */
-std::vector<std::string>
-helper_command(const std::string &name,
-	       const std::vector<std::string> &arguments = {});
+std::vector<std::string> helper_command(const std::string &name,
+					const std::vector<std::string> &arguments = {});
 
 /* execve(2) and its relatives want pointers; ends with nullptr. */
 std::vector<char *> pointers_to(std::vector<std::string> &strings);
@@ -166,15 +161,14 @@ std::vector<char *> pointers_to(std::vector<std::string> &strings);
  * child, name it: its own failure is thrown then.
  */
 class pipe_ends {
-    public:
+public:
 	pipe_ends();
 	void send(const void *data, std::size_t size);
-	void receive(void *data, std::size_t size, child *sender,
-		     std::source_location where);
+	void receive(void *data, std::size_t size, child *sender, std::source_location where);
 	/* Waits until something is there, and leaves it there. */
 	void wait_readable(child *sender, std::source_location where);
 
-    private:
+private:
 	unique_fd read_end;
 	unique_fd write_end;
 };
@@ -183,24 +177,21 @@ class pipe_ends {
 template <class value>
 requires std::is_trivially_copyable_v<value>
 class channel {
-    public:
+public:
 	void send(const value &sent)
 	{
 		ends.send(&sent, sizeof(sent));
 	}
-	value
-	receive(std::source_location where = std::source_location::current())
+	value receive(std::source_location where = std::source_location::current())
 	{
 		return receive_from(nullptr, where);
 	}
-	value
-	receive(child &sender,
-		std::source_location where = std::source_location::current())
+	value receive(child &sender, std::source_location where = std::source_location::current())
 	{
 		return receive_from(&sender, where);
 	}
 
-    private:
+private:
 	value receive_from(child *sender, std::source_location where)
 	{
 		value received;
@@ -214,7 +205,7 @@ class channel {
 
 /* Closed until some process opens it, then open for all, and for good. */
 class gate {
-    public:
+public:
 	void open()
 	{
 		ends.send("", 1);
@@ -223,19 +214,18 @@ class gate {
 	{
 		ends.wait_readable(nullptr, where);
 	}
-	void wait(child &opener,
-		  std::source_location where = std::source_location::current())
+	void wait(child &opener, std::source_location where = std::source_location::current())
 	{
 		ends.wait_readable(&opener, where);
 	}
 
-    private:
+private:
 	pipe_ends ends;
 };
 
 /* Makes the process multi-threaded while it exists. */
 class idle_thread {
-    public:
+public:
 	idle_thread()
 		: thread([this] { stop.wait(false); })
 	{
@@ -247,18 +237,16 @@ class idle_thread {
 		thread.join();
 	}
 
-    private:
+private:
 	std::atomic<bool> stop = false;
 	std::thread thread;
 };
 
 /* An object in memory that children share; it is made before they are. */
 template <class value> class shared {
-    public:
-	template <class... arguments>
-	explicit shared(arguments &&...constructor)
-		: object(new (map(sizeof(value)))
-				 value(std::forward<arguments>(constructor)...))
+public:
+	template <class... arguments> explicit shared(arguments &&...constructor)
+		: object(new (map(sizeof(value))) value(std::forward<arguments>(constructor)...))
 	{
 	}
 	shared(const shared &) = delete;
@@ -276,7 +264,7 @@ template <class value> class shared {
 		return object;
 	}
 
-    private:
+private:
 	static void *map(std::size_t size)
 	{
 		void *memory = mmap(nullptr, size, PROT_READ | PROT_WRITE,
@@ -292,11 +280,11 @@ template <class value> class shared {
 
 /* pthread_barrier_wait(3) between processes. */
 class process_barrier {
-    public:
+public:
 	explicit process_barrier(unsigned int parties);
 	void wait();
 
-    private:
+private:
 	shared<pthread_barrier_t> barrier;
 };
 

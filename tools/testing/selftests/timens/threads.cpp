@@ -33,8 +33,7 @@ TEST(a_new_thread_stays_outside)
 {
 	const time_view outside = view_here();
 	const time_view inside = unshare_with({ 1000s, 2000s });
-	const time_view unchanged{ { outside.namespaces.own,
-				     inside.namespaces.own },
+	const time_view unchanged{ { outside.namespaces.own, inside.namespaces.own },
 				   outside.clocks };
 
 	in_thread([&] { expect_view(unchanged, "the thread"); });
@@ -104,11 +103,9 @@ TEST(many_threads_have_a_namespace_each)
 			const nanoseconds offset = 1000s * i;
 
 			unshare_time();
-			set_offsets({ offset, offset },
-				    offsets_file_of_thread());
+			set_offsets({ offset, offset }, offsets_file_of_thread());
 			child([=] {
-				expect_near(now(CLOCK_MONOTONIC),
-					    outside + offset, clock_slack);
+				expect_near(now(CLOCK_MONOTONIC), outside + offset, clock_slack);
 			}).wait_ok();
 		}));
 	for (auto &thread : threads)
@@ -134,9 +131,9 @@ TEST(execve_by_a_thread_that_unshared_enters)
 
 		const ino_t pending = namespaces_of().for_children;
 
-		exec_expecting({ { pending, pending },
-				 { outside.clocks.monotonic + 1000s,
-				   outside.clocks.boottime + 2000s } });
+		exec_expecting(
+			{ { pending, pending },
+			  { outside.clocks.monotonic + 1000s, outside.clocks.boottime + 2000s } });
 	});
 }
 

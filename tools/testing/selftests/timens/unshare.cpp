@@ -21,11 +21,9 @@ namespace
 void set_limit(int count)
 {
 	const std::string text = std::to_string(count);
-	const unique_fd file =
-		open_file("/proc/sys/user/max_time_namespaces", O_WRONLY);
+	const unique_fd file = open_file("/proc/sys/user/max_time_namespaces", O_WRONLY);
 
-	check(write(file.get(), text.data(), text.size()),
-	      "write max_time_namespaces");
+	check(write(file.get(), text.data(), text.size()), "write max_time_namespaces");
 }
 
 unique_fd pending_namespace()
@@ -49,8 +47,7 @@ TEST(unshare_does_not_move_the_clocks_of_the_caller)
 	const time_view outside = view_here();
 	const time_view inside = unshare_with({ 1000s, 2000s });
 
-	expect_view({ { outside.namespaces.own, inside.namespaces.own },
-		      outside.clocks });
+	expect_view({ { outside.namespaces.own, inside.namespaces.own }, outside.clocks });
 }
 
 TEST(each_unshare_makes_a_new_namespace)
@@ -61,8 +58,7 @@ TEST(each_unshare_makes_a_new_namespace)
 	for (int i = 0; i < 100; i++) {
 		unshare_time();
 		kept.push_back(pending_namespace());
-		expect(seen.insert(ns_inode(kept.back())).second,
-		       "the inode number is a new one");
+		expect(seen.insert(ns_inode(kept.back())).second, "the inode number is a new one");
 	}
 }
 

@@ -21,8 +21,7 @@ constexpr uid_t ordinary_user = 1000;
 /* The inode number of the user namespace that owns a namespace. */
 ino_t owner_of(const unique_fd &ns)
 {
-	return ns_inode(unique_fd(
-		check(ioctl(ns.get(), NS_GET_USERNS), "ioctl NS_GET_USERNS")));
+	return ns_inode(unique_fd(check(ioctl(ns.get(), NS_GET_USERNS), "ioctl NS_GET_USERNS")));
 }
 
 ino_t own_user_namespace()
@@ -55,9 +54,9 @@ TEST(an_ordinary_user_makes_one_together_with_a_user_namespace)
 
 	expect_view({ { outside.namespaces.own, created }, outside.clocks });
 	child([&] {
-		expect_view({ { created, created },
-			      { outside.clocks.monotonic + 1000s,
-				outside.clocks.boottime + 2000s } });
+		expect_view(
+			{ { created, created },
+			  { outside.clocks.monotonic + 1000s, outside.clocks.boottime + 2000s } });
 	}).wait_ok();
 }
 
@@ -67,9 +66,7 @@ TEST(an_ordinary_user_makes_one_inside_a_user_namespace)
 	enter_user_namespace();
 	unshare_time();
 	set_offsets({ 1000s, 2000s });
-	child([] {
-		expect_eq(read_offsets(), offsets{ 1000s, 2000s });
-	}).wait_ok();
+	child([] { expect_eq(read_offsets(), offsets{ 1000s, 2000s }); }).wait_ok();
 }
 
 TEST(the_initial_namespace_belongs_to_the_initial_user_namespace)
@@ -108,8 +105,7 @@ TEST(clone3_makes_both_together_for_an_ordinary_user)
 
 	child(
 		[&] {
-			const unique_fd own =
-				open_file("/proc/self/ns/time", O_RDONLY);
+			const unique_fd own = open_file("/proc/self/ns/time", O_RDONLY);
 
 			expect_ne(ns_inode(own), outside.own);
 			expect_eq(owner_of(own), own_user_namespace());
@@ -172,8 +168,7 @@ TEST(setns_enters_the_user_namespace_and_then_what_it_owns)
 	created.wait(owner);
 
 	const unique_fd users = open_file(owner.proc("ns/user"), O_RDONLY);
-	const unique_fd time =
-		open_file(owner.proc("ns/time_for_children"), O_RDONLY);
+	const unique_fd time = open_file(owner.proc("ns/time_for_children"), O_RDONLY);
 
 	become_user(ordinary_user);
 	expect_errno(setns(time.get(), CLONE_NEWTIME), EPERM, "before");
@@ -186,8 +181,7 @@ TEST(a_pair_that_fails_leaves_the_user_namespace_alone)
 {
 	enter_user_namespace();
 
-	const unique_fd limit =
-		open_file("/proc/sys/user/max_time_namespaces", O_WRONLY);
+	const unique_fd limit = open_file("/proc/sys/user/max_time_namespaces", O_WRONLY);
 	const ino_t before = own_user_namespace();
 
 	check(write(limit.get(), "0", 1), "write max_time_namespaces");

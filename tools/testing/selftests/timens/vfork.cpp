@@ -46,10 +46,8 @@ TEST(vfork_stays_outside_until_it_ends)
 	}
 	child::adopt(pid).wait_ok();
 	expect_eq(time_namespaces{ own.st_ino, for_children.st_ino },
-		  time_namespaces{ outside.namespaces.own,
-				   inside.namespaces.own });
-	expect_near(to_nanoseconds(monotonic), outside.clocks.monotonic,
-		    clock_slack);
+		  time_namespaces{ outside.namespaces.own, inside.namespaces.own });
+	expect_near(to_nanoseconds(monotonic), outside.clocks.monotonic, clock_slack);
 }
 
 TEST(vfork_enters_at_execve)
@@ -63,8 +61,7 @@ TEST(the_parent_of_a_vfork_stays_outside)
 	const time_view inside = unshare_with({ 1000s, 2000s });
 
 	vfork_and_exec(view_command(inside));
-	expect_view({ { outside.namespaces.own, inside.namespaces.own },
-		      outside.clocks });
+	expect_view({ { outside.namespaces.own, inside.namespaces.own }, outside.clocks });
 }
 
 TEST(vfork_and_execve_freeze)
@@ -88,8 +85,7 @@ TEST(a_spawned_program_is_in_the_pending_namespace)
 	const std::vector<char *> pointers = pointers_to(command);
 	pid_t pid;
 
-	errno = posix_spawn(&pid, pointers[0], nullptr, nullptr,
-			    pointers.data(), environ);
+	errno = posix_spawn(&pid, pointers[0], nullptr, nullptr, pointers.data(), environ);
 	check(-errno, "posix_spawn");
 	child::adopt(pid).wait_ok();
 }
@@ -101,7 +97,6 @@ TEST(a_spawn_that_fails_does_not_freeze)
 	pid_t pid;
 
 	unshare_time();
-	expect_eq(posix_spawn(&pid, name, nullptr, nullptr, arguments, environ),
-		  ENOENT);
+	expect_eq(posix_spawn(&pid, name, nullptr, nullptr, arguments, environ), ENOENT);
 	check(write_offsets("monotonic 1 0\n"), "write");
 }
