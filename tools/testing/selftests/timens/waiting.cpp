@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "waiting.hpp"
+
+#include <signal.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+namespace timens
+{
+
+namespace
+{
+
+/* A signal just before the call would be lost: it comes again and again. */
+void set_alarm(seconds first, std::chrono::microseconds again)
+{
+	const itimerval times{ { 0, static_cast<suseconds_t>(again.count()) },
+			       { static_cast<time_t>(first.count()), 0 } };
+
+	check(setitimer(ITIMER_REAL, &times, nullptr), "setitimer");
+}
+
+/* CLD_*, or 0 if there is none yet; an ended process remains to be waited for. */
+int state_change(const child &process, int events)
+{
+	siginfo_t info{};
+
+	check(waitid(P_PID, process.pid(), &info, events | WNOWAIT), "waitid");
+	return info.si_pid ? info.si_code : 0;
+}
+
+} // namespace
+
+watchdog::watchdog()
+{
+	interrupt_on(SIGALRM);
+	set_alarm(patience, 100ms);
+}
+
+watchdog::~watchdog()
+{
+	set_alarm(0s, 0ms);
+}
+
+void interrupt_on(int signal, int flags)
+{
+	struct sigaction action {};
+
+	action.sa_handler = [](int) {};
+	action.sa_flags = flags;
+	check(sigaction(signal, &action, nullptr), "sigaction");
+}
+
+bool blocks(const child &process, long system_call)
+{
+	/* proc_pid_syscall(5): "running", or the number and its arguments. */
+	const std::string expected = std::to_string(system_call) + " ";
+	const std::string file = process.proc("syscall");
+
+	while (!read_file(file).starts_with(expected))
+		if (state_change(process, WEXITED | WNOHANG) != 0)
+			return false;
+	return true;
+}
+
+void wait_blocked(child &process, long system_call)
+{
+	if (blocks(process, system_call))
+		return;
+	process.wait_ok();
+	throw check_failed("a process ended and was to wait");
+}
+
+void expect_still_blocked(std::span<child> processes)
+{
+	nanoseconds limit = soon;
+
+	for (child &process : processes) {
+		if (const auto end = process.wait_for(limit)) {
+			end->expect_ok();
+			throw check_failed("a process ended and was to wait");
+		}
+		limit = 0s;
+	}
+}
+
+bool stop_and_continue(const child &process)
+{
+	process.kill(SIGSTOP);
+	if (state_change(process, WSTOPPED | WEXITED) != CLD_STOPPED)
+		return false;
+	process.kill(SIGCONT);
+	return state_change(process, WCONTINUED | WEXITED) == CLD_CONTINUED;
+}
+
+} // namespace timens
