@@ -33,7 +33,7 @@ constexpr std::array<offsets, 4> places{
 	offsets{ 0s, 0s },
 	offsets{ 1000s, 5000s },
 	offsets{ 300ms, -200ms },
-	offsets{ 999 '999' 999ns, 100'000s },
+	offsets{ 1s - 1ns, 100000s },
 };
 
 /* The latest that anybody has read, by place and clock. */
