@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The kernel source, and the patch series on it.
+# The kernel source, the patch series on it, and their checks.
 
 ## PATCH: the patch that takes the edits of `make refresh`; empty for the last one that edits the file
 PATCH ?=
 ## FORCE: 1 lets `make prepare` drop edits made in build/linux
 FORCE ?=
-export PATCH FORCE
+## SAMPLE: how many prefixes `make check-prefixes` builds; empty for all
+SAMPLE ?=
+export PATCH FORCE SAMPLE
 
-.PHONY: stock-source prepare refresh series
+.PHONY: stock-source prepare refresh series check-base check-series check-prefixes \
+	check-copying check-sparse check-tools
 
 stock-source: packages ## fetch Debian's kernel source into build/linux-stock, untouched
 	@base/fetch-source
@@ -20,3 +23,22 @@ refresh: stock-source ## bring edits made in build/linux back to patches/ and to
 
 series: stock-source ## write the series to build/series, ready to post
 	@base/write-series
+
+check-base: stock-source ## no trace of the stock time namespace is left in the base, and it builds
+	@base/check-base
+
+check-series: prepare ## headers, git am and checkpatch.pl --strict of the series
+	@base/check-series
+
+check-prefixes: stock-source ## build every prefix of the series, or SAMPLE of them, with the option on and off
+	@base/check-prefixes
+
+check-copying: stock-source ## no line of the stock time namespace came back by copying
+	@base/check-copying
+	@base/check-copying --self-test
+
+check-sparse: stock-source ## sparse and W=1 on every C file that the series adds or edits
+	@base/check-sparse
+
+check-tools: stock-source ## test the tools of base/
+	@base/test-tools

@@ -55,7 +55,7 @@ class Build:
         environment = {name: value for name, value in os.environ.items()
                        if name not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL', 'MAKEOVERRIDES')}
         lines = []
-        with open(self.log, 'w', encoding='utf-8') as log, \
+        with open(self.log, 'w', encoding='utf-8', buffering=1) as log, \
                 subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                  stdin=subprocess.DEVNULL, env=environment, text=True,
                                  errors='replace', preexec_fn=lambda: os.nice(5)) as process:

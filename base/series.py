@@ -67,7 +67,8 @@ def clean_environment(**settings):
 def git(*arguments, data=None, check=True, **settings):
     """Runs git on the composed repository; returns what it prints, as bytes."""
     process = subprocess.run(['git', *map(str, arguments)], input=data, capture_output=True,
-                             env=clean_environment(GIT_DIR=str(REPOSITORY), **settings))
+                             env=clean_environment(GIT_DIR=str(REPOSITORY), **settings),
+                             check=False)
     if check and process.returncode:
         raise SeriesError(f'git {arguments[0]} failed', process.stderr.decode())
     return process.stdout if check else process
@@ -175,14 +176,14 @@ def parse_diff(patch):
     if not patch.diff:
         return
     process = subprocess.run(['git', 'apply', '--numstat', '--summary', '-'], input=patch.diff,
-                             capture_output=True, env=clean_environment(), cwd='/')
+                             capture_output=True, env=clean_environment(), cwd='/', check=False)
     if process.returncode:
         raise SeriesError(f'patches/{patch.name}: not a diff that git can read',
                           process.stderr.decode())
     for line in process.stdout.decode().splitlines():
         if numstat := re.fullmatch(r'[\d-]+\t[\d-]+\t(.+)', line):
             patch.edits.append(numstat[1])
-        elif created := re.fullmatch(r' create mode \d+ (.+)', line):
+        elif created := re.fullmatch(r' create (?:mode \d+ )?(.+)', line):
             raise SeriesError(f'patches/{patch.name} creates {created[1]} in its diff; put the '
                               'file at that path and name it with `Adds:`')
         elif re.match(r' (delete|rename|copy) ', line):
@@ -240,7 +241,7 @@ def check_all_listed(composed):
 def tracked_kernel_files():
     """Tracked files at paths of the kernel; tools/ is shared with the repository's own."""
     process = subprocess.run(['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True,
-                             env=clean_environment(GIT_CEILING_DIRECTORIES=str(ROOT.parent)))
+                             env=clean_environment(), check=False)
     if process.returncode:
         raise SeriesError(f'{ROOT} is not a git repository: clone it, do not copy it',
                           process.stderr.decode())
@@ -420,8 +421,7 @@ class Index:
             self.git('--work-tree', folder, 'checkout-index', '--all')
             process = subprocess.run(['git', 'apply', '--reject', '--whitespace=nowarn', '-'],
                                      input=diff, capture_output=True, cwd=folder,
-                                     env=clean_environment(GIT_CEILING_DIRECTORIES=folder),
-                                     check=False)
+                                     env=clean_environment(), check=False)
             hunks = [path.read_text(encoding='utf-8', errors='replace')
                      for path in sorted(Path(folder).rglob('*.rej'))]
         errors = [line for line in process.stderr.decode().splitlines() if 'error:' in line]
