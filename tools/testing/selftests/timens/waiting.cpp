@@ -51,6 +51,15 @@ void interrupt_on(int signal, int flags)
 	check(sigaction(signal, &action, nullptr), "sigaction");
 }
 
+void expect_remaining(nanoseconds seen, nanoseconds deadline, nanoseconds before, nanoseconds after,
+		      std::string_view what, std::source_location where)
+{
+	const std::string remaining = std::string(what) + ": what remains";
+
+	expect_le(seen, deadline - before, remaining, where);
+	expect_ge(seen, deadline - after, remaining, where);
+}
+
 bool blocks(const child &process, long system_call)
 {
 	/* proc_pid_syscall(5): "running", or the number and its arguments. */

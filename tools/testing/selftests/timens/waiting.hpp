@@ -17,7 +17,7 @@ namespace timens
  * How late something may be, on a loaded and emulated machine, before it counts
  * as not coming; and, short, how far ahead deadlines are set.
  */
-constexpr seconds patience{ 10 };
+constexpr seconds patience{ 5 };
 constexpr nanoseconds soon = 10ms;
 
 /*
@@ -34,6 +34,11 @@ public:
 
 /* A handler that does nothing, so that the signal just interrupts. */
 void interrupt_on(int signal, int flags = 0);
+
+/* Checks what remained until the deadline, asked between these two times. */
+void expect_remaining(nanoseconds seen, nanoseconds deadline, nanoseconds before, nanoseconds after,
+		      std::string_view what,
+		      std::source_location where = std::source_location::current());
 
 /* Waits until the process sleeps in this system call; false if it ends first. */
 bool blocks(const child &process, long system_call);

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* timerfd_create(2): when the timers of a task in a namespace expire. */
+#include "calls.hpp"
+#include "hostclock.hpp"
+#include "kernel.hpp"
+#include "shifts.hpp"
+#include "waiting.hpp"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+using namespace timens;
+
+namespace
+{
+
+class timer_file {
+public:
+	explicit timer_file(clockid_t clock)
+		: fd(check(timerfd_create(clock, TFD_NONBLOCK | TFD_CLOEXEC),
+			   "timerfd_create " + clock_name(clock)))
+	{
+	}
+	int get() const
+	{
+		return fd.get();
+	}
+	bool is_readable(nanoseconds limit) const
+	{
+		pollfd event{ fd.get(), POLLIN, 0 };
+		const auto timeout = to_timespec(limit);
+
+		return check(ppoll(&event, 1, &timeout, nullptr), "ppoll");
+	}
+	outcome try_read(std::uint64_t &expiries) const
+	{
+		return read(fd.get(), &expiries, sizeof(expiries));
+	}
+	/* Waits for the next expiry, and returns how many there were. */
+	std::uint64_t wait(const std::string &name) const
+	{
+		std::uint64_t expiries = 0;
+
+		expect(is_readable(patience), name + " expires");
+		check(try_read(expiries), "read of a timerfd");
+		return expiries;
+	}
+
+private:
+	unique_fd fd;
+};
+
+void arm(const timer_file &timer, const time_calls &calls, const time_value &deadline,
+	 nanoseconds interval = 0s, int flags = 0)
+{
+	check(calls.timerfd_settime(timer.get(), TFD_TIMER_ABSTIME | flags,
+				    { to_time_value(interval), deadline }, nullptr),
+	      "timerfd_settime");
+}
+
+nanoseconds remaining(const timer_file &timer, const time_calls &calls)
+{
+	timer_value value;
+
+	check(calls.timerfd_gettime(timer.get(), value), "timerfd_gettime");
+	return to_nanoseconds(value.it_value);
+}
+
+/* The same from proc_pid_fdinfo(5). */
+nanoseconds remaining_in_fdinfo(const timer_file &timer)
+{
+	const std::string text = read_file("/proc/self/fdinfo/" + std::to_string(timer.get()));
+	const auto field = text.find("it_value:");
+	unsigned long long whole;
+	unsigned long long fraction;
+
+	if (field == text.npos ||
+	    std::sscanf(text.c_str() + field, "it_value: (%llu, %llu)", &whole, &fraction) != 2)
+		throw check_failed("fdinfo has no it_value: " + show(text));
+	return seconds(whole) + nanoseconds(fraction);
+}
+
+/* Runs the body with each clock, of which CLOCK_TAI is none here, and each width. */
+template <class function> void each_timer(function body)
+{
+	for (clockid_t clock : timer_clocks())
+		for (const auto &calls : all_time_calls())
+			if (clock != CLOCK_TAI && calls.can_express(system_now(clock) + 2000s))
+				body(clock, calls, clock_by(clock, calls.name));
+}
+
+template <class function> void each_timer_in_each_shift(function body)
+{
+	in_each_shift([&](const shift &) { each_timer(body); });
+}
+
+} // namespace
+
+TEST(a_timer_expires_at_its_deadline, .timeout = 30s)
+{
+	each_timer_in_each_shift(
+		[](clockid_t clock, const time_calls &calls, const std::string &name) {
+			const timer_file timer(clock);
+			const auto deadline = system_now(clock) + soon;
+
+			arm(timer, calls, to_time_value(deadline));
+			expect_eq(timer.wait(name), 1, name + ": expiries");
+
+			const auto present = system_now(clock);
+
+			expect_ge(present, deadline, name);
+			expect_le(present, deadline + patience, name);
+			expect_eq(remaining(timer, calls), 0ns, name);
+		});
+}
+
+TEST(a_deadline_in_the_past_expires_at_once, .timeout = 30s)
+{
+	each_timer_in_each_shift(
+		[](clockid_t clock, const time_calls &calls, const std::string &name) {
+			const timer_file timer(clock);
+			const auto present = system_now(clock);
+
+			for (nanoseconds deadline : { present - 1ns, present / 2, 1ns }) {
+				arm(timer, calls, to_time_value(deadline));
+				expect_eq(timer.wait(name + " at " + show(deadline)), 1, name);
+			}
+		});
+}
+
+TEST(a_deadline_before_the_zero_of_the_host_expires_at_once)
+{
+	/* The host has been up for less than these. */
+	const offsets by{ 2 * now(CLOCK_MONOTONIC) + 1000s, 2 * now(CLOCK_BOOTTIME) + 1000s };
+
+	in_namespace(by, [&] {
+		each_timer([&](clockid_t clock, const time_calls &calls, const std::string &name) {
+			const timer_file timer(clock);
+			const auto zero = offset_of(clock, by);
+
+			if (zero == 0s)
+				return;
+			for (nanoseconds early : { 1ns, nanoseconds(500s) }) {
+				arm(timer, calls, to_time_value(zero - early));
+				expect_eq(timer.wait(name), 1, name);
+			}
+		});
+	});
+}
+
+TEST(a_deadline_in_the_far_future_is_kept, .timeout = 30s)
+{
+	in_each_shift([](const shift &shift) {
+		each_timer([&](clockid_t clock, const time_calls &calls, const std::string &name) {
+			const timer_file timer(clock);
+			const auto latest = std::min(nanoseconds(nanoseconds::max()) / 1s,
+						     calls.latest.count());
+			/* The kernel's own clock may be nearer to its end. */
+			const auto least = seconds(latest) - system_now(clock) -
+					   abs(offset_of(clock, shift.by)) - patience;
+
+			for (const auto &deadline : { ktime_max, end_of_time }) {
+				arm(timer, calls, deadline);
+				expect(!timer.is_readable(0s), name + " has not expired");
+				expect_ge(remaining(timer, calls), least, name + ": what remains");
+			}
+		});
+	});
+}
+
+TEST(a_periodic_timer_counts_its_expiries, .timeout = 30s)
+{
+	constexpr nanoseconds interval = 2ms;
+
+	each_timer_in_each_shift([&](clockid_t clock, const time_calls &calls,
+				     const std::string &name) {
+		const timer_file timer(clock);
+		const auto first = system_now(clock) + interval;
+		std::uint64_t expiries = 0;
+
+		arm(timer, calls, to_time_value(first), interval);
+		for (int round = 0; round < 3; round++) {
+			/* In the last round several have to be counted. */
+			while (round == 2 && system_now(clock) < first + (expiries + 3) * interval)
+				;
+
+			const auto before = system_now(clock);
+			const auto more = timer.wait(name);
+			const auto after = system_now(clock);
+
+			expiries += more;
+			expect_ge(after, first + (expiries - 1) * interval,
+				  name + ": time of the last expiry");
+			expect_le(before, first + expiries * interval,
+				  name + ": time of the next expiry");
+			if (round == 2)
+				expect_ge(more, 3U, name + ": expiries at once");
+		}
+	});
+}
+
+TEST(what_remains_counts_from_the_clock_of_the_namespace)
+{
+	each_timer_in_each_shift([](clockid_t clock, const time_calls &calls,
+				    const std::string &name) {
+		const timer_file timer(clock);
+		const auto deadline = system_now(clock) + 1000s;
+		const timer_value later{ to_time_value(7s), to_time_value(deadline + 100s) };
+		timer_value old;
+
+		arm(timer, calls, to_time_value(deadline), 3s);
+
+		const auto before = system_now(clock);
+
+		check(calls.timerfd_settime(timer.get(), TFD_TIMER_ABSTIME, later, &old),
+		      "timerfd_settime");
+
+		const auto between = system_now(clock);
+		const auto left = remaining(timer, calls);
+		const auto left_in_fdinfo = remaining_in_fdinfo(timer);
+		const auto after = system_now(clock);
+
+		expect_eq(to_nanoseconds(old.it_interval), nanoseconds(3s),
+			  name + ": old interval");
+		expect_remaining(to_nanoseconds(old.it_value), deadline, before, between,
+				 name + ": old value");
+		expect_remaining(left, deadline + 100s, between, after, name);
+		expect_remaining(left_in_fdinfo, deadline + 100s, between, after,
+				 name + ": fdinfo");
+	});
+}
+
+TEST(a_disarmed_timer_does_not_expire)
+{
+	in_namespace(some_offsets, [] {
+		each_timer([](clockid_t clock, const time_calls &calls, const std::string &name) {
+			const timer_file timer(clock);
+
+			arm(timer, calls, to_time_value(system_now(clock) + soon));
+			arm(timer, calls, { 0, 0 });
+			expect(!timer.is_readable(2 * soon), name + " has not expired");
+		});
+	});
+}
+
+TEST(relative_timers_run_as_long_as_outside, .timeout = 30s)
+{
+	each_timer_in_each_shift([](clockid_t clock, const time_calls &calls,
+				    const std::string &name) {
+		const timer_file timer(clock);
+		const auto before = system_now(clock);
+
+		check(calls.timerfd_settime(timer.get(), 0, { {}, to_time_value(soon) }, nullptr),
+		      "timerfd_settime");
+		timer.wait(name);
+
+		const auto present = system_now(clock);
+
+		expect_ge(present, before + soon, name);
+		expect_le(present, before + soon + patience, name);
+	});
+}
+
+TEST(a_timer_armed_outside_keeps_its_time)
+{
+	const unique_fd host = open_file("/proc/self/ns/time", O_RDONLY);
+
+	for (const shift &shift : all_shifts()) {
+		const unique_fd moved = make_namespace(shift.by);
+
+		each_timer([&](clockid_t clock, const time_calls &calls, const std::string &plain) {
+			const auto name = std::string(shift.name) + ": " + plain;
+			const timer_file timer(clock);
+			const timer_file later(clock);
+			const auto deadline = system_now(clock) + soon;
+
+			arm(timer, calls, to_time_value(deadline));
+			arm(later, calls, to_time_value(deadline + 1000s));
+
+			const auto before = system_now(clock);
+
+			enter(moved);
+
+			const auto left = remaining(later, calls);
+
+			timer.wait(name);
+			enter(host);
+
+			const auto after = system_now(clock);
+
+			expect_ge(after, deadline, name);
+			expect_remaining(left, deadline + 1000s, before, after, name);
+		});
+	}
+}
+
+TEST(a_deadline_is_on_the_clock_of_the_task_that_sets_it)
+{
+	each_timer([](clockid_t clock, const time_calls &calls, const std::string &name) {
+		const timer_file shared_timer(clock);
+		const auto ahead = offset_of(clock, some_offsets) + 500s;
+		const auto before = system_now(clock);
+
+		/* The same deadline is nearer for a task whose clock is ahead. */
+		in_namespace(some_offsets,
+			     [&] { arm(shared_timer, calls, to_time_value(before + ahead)); });
+
+		const auto left = remaining(shared_timer, calls);
+
+		expect_remaining(left, before + 500s, before, system_now(clock), name);
+	});
+}
+
+TEST(setting_the_clock_cancels_timers_that_ask_for_it)
+{
+	require_settable_clocks();
+	in_each_shift([](const shift &) {
+		moved_realtime host;
+
+		each_timer([&](clockid_t clock, const time_calls &calls, const std::string &name) {
+			const bool is_date =
+				clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM;
+			const timer_file asking(clock);
+			const timer_file other(clock);
+			const auto deadline = to_time_value(system_now(clock) + 1000s);
+			std::uint64_t expiries;
+
+			arm(asking, calls, deadline, 0s, TFD_TIMER_CANCEL_ON_SET);
+			arm(other, calls, deadline);
+			host.move(1ms);
+			expect_errno(asking.try_read(expiries), is_date ? ECANCELED : EAGAIN, name);
+			expect_errno(other.try_read(expiries), EAGAIN, name + " without the flag");
+		});
+	});
+}
+
+TEST(setting_the_clock_moves_only_deadlines_on_it)
+{
+	require_settable_clocks();
+	in_each_shift([](const shift &) {
+		each_timer([&](clockid_t clock, const time_calls &calls, const std::string &name) {
+			const bool is_date =
+				clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_ALARM;
+			const timer_file timer(clock);
+
+			arm(timer, calls, to_time_value(system_now(clock) + 1000s));
+
+			moved_realtime host;
+
+			host.move(2000s);
+			if (is_date)
+				timer.wait(name);
+			else
+				expect(!timer.is_readable(0s), name + " has not expired");
+		});
+	});
+}

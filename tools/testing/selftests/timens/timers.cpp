@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* POSIX timers, timer_create(2): when those of a task in a namespace expire. */
+#include "calls.hpp"
+#include "kernel.hpp"
+#include "shifts.hpp"
+#include "waiting.hpp"
+
+#include <algorithm>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+using namespace timens;
+
+namespace
+{
+
+/* What expiring timers send; blocked, and taken by wait_expiry(). */
+const int expiry_signal = SIGRTMIN;
+
+sigset_t expiry_set()
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, expiry_signal);
+	return set;
+}
+
+void block_expiry_signal()
+{
+	const sigset_t set = expiry_set();
+
+	check(sigprocmask(SIG_BLOCK, &set, nullptr), "sigprocmask");
+}
+
+/* Takes the signal; in vain if none comes for as long as this. */
+outcome try_wait_expiry(nanoseconds limit, siginfo_t &info)
+{
+	const sigset_t set = expiry_set();
+	const auto timeout = to_timespec(limit);
+
+	return sigtimedwait(&set, &info, &timeout);
+}
+
+siginfo_t wait_expiry(const std::string &name)
+{
+	siginfo_t info;
+
+	expect_errno(try_wait_expiry(patience, info), 0, name + ": waiting for its signal");
+	expect(info.si_code == SI_TIMER, name + ": a timer sent the signal");
+	return info;
+}
+
+bool has_expired()
+{
+	siginfo_t info;
+
+	return !try_wait_expiry(0s, info).error;
+}
+
+class posix_timer {
+public:
+	explicit posix_timer(clockid_t clock, int notification = SIGEV_SIGNAL)
+	{
+		struct sigevent event {};
+
+		event.sigev_notify = notification;
+		event.sigev_signo = expiry_signal;
+		if (notification == SIGEV_THREAD_ID)
+			event._sigev_un._tid = gettid();
+		check(syscall(SYS_timer_create, clock, &event, &id),
+		      "timer_create " + clock_name(clock));
+	}
+	posix_timer(const posix_timer &) = delete;
+	posix_timer &operator=(const posix_timer &) = delete;
+	~posix_timer()
+	{
+		syscall(SYS_timer_delete, id);
+		/* It may have left a signal that another would be taken for. */
+		while (has_expired())
+			;
+	}
+	int get() const
+	{
+		return id;
+	}
+	/* Of the last delivered expiry. */
+	int overrun() const
+	{
+		return check(syscall(SYS_timer_getoverrun, id), "timer_getoverrun");
+	}
+
+private:
+	int id;
+};
+
+void arm(const posix_timer &timer, const time_calls &calls, const time_value &deadline,
+	 nanoseconds interval = 0s)
+{
+	check(calls.timer_settime(timer.get(), TIMER_ABSTIME, { to_time_value(interval), deadline },
+				  nullptr),
+	      "timer_settime");
+}
+
+nanoseconds remaining(const posix_timer &timer, const time_calls &calls)
+{
+	timer_value value;
+
+	check(calls.timer_gettime(timer.get(), value), "timer_gettime");
+	return to_nanoseconds(value.it_value);
+}
+
+/* Runs the body with each clock and each width. */
+template <class function> void each_timer(function body)
+{
+	block_expiry_signal();
+	for (clockid_t clock : timer_clocks())
+		for (const auto &calls : all_time_calls())
+			if (calls.can_express(system_now(clock) + 2000s))
+				body(clock, calls, clock_by(clock, calls.name));
+}
+
+template <class function> void each_timer_in_each_shift(function body)
+{
+	in_each_shift([&](const shift &) { each_timer(body); });
+}
+
+/* Arms the timer for soon and waits for its signal. */
+void expect_expiry(const posix_timer &timer, clockid_t clock, const time_calls &calls,
+		   const std::string &name)
+{
+	const auto deadline = system_now(clock) + soon;
+
+	arm(timer, calls, to_time_value(deadline));
+	wait_expiry(name);
+
+	const auto present = system_now(clock);
+
+	expect_ge(present, deadline, name);
+	expect_le(present, deadline + patience, name);
+}
+
+} // namespace
+
+TEST(a_timer_expires_at_its_deadline, .timeout = 30s)
+{
+	each_timer_in_each_shift(
+		[](clockid_t clock, const time_calls &calls, const std::string &name) {
+			expect_expiry(posix_timer(clock), clock, calls, name);
+		});
+}
+
+TEST(a_timer_for_one_thread_expires_at_its_deadline)
+{
+	in_namespace(some_offsets, [] {
+		each_timer([](clockid_t clock, const time_calls &calls, const std::string &name) {
+			expect_expiry(posix_timer(clock, SIGEV_THREAD_ID), clock, calls, name);
+		});
+	});
+}
+
+TEST(a_silent_timer_runs_out_at_its_deadline, .timeout = 30s)
+{
+	each_timer_in_each_shift([](clockid_t clock, const time_calls &calls,
+				    const std::string &name) {
+		const posix_timer timer(clock, SIGEV_NONE);
+		const auto deadline = system_now(clock) + soon;
+		nanoseconds left = soon;
+
+		arm(timer, calls, to_time_value(deadline));
+		while (left > 0s) {
+			const auto before = system_now(clock);
+
+			left = remaining(timer, calls);
+			if (left > 0s)
+				expect_remaining(left, deadline, before, system_now(clock), name);
+			expect_le(before, deadline + patience, name);
+		}
+		expect_ge(system_now(clock), deadline, name);
+	});
+}
+
+TEST(a_deadline_in_the_past_expires_at_once, .timeout = 30s)
+{
+	each_timer_in_each_shift(
+		[](clockid_t clock, const time_calls &calls, const std::string &name) {
+			const posix_timer timer(clock);
+			const auto present = system_now(clock);
+
+			for (nanoseconds deadline : { present - 1ns, present / 2, 1ns }) {
+				arm(timer, calls, to_time_value(deadline));
+				wait_expiry(name + " at " + show(deadline));
+				expect_eq(remaining(timer, calls), 0ns, name);
+			}
+		});
+}
+
+TEST(a_deadline_before_the_zero_of_the_host_expires_at_once)
+{
+	/* The host has been up for less than these. */
+	const offsets by{ 2 * now(CLOCK_MONOTONIC) + 1000s, 2 * now(CLOCK_BOOTTIME) + 1000s };
+
+	in_namespace(by, [&] {
+		each_timer([&](clockid_t clock, const time_calls &calls, const std::string &name) {
+			const posix_timer timer(clock);
+			const auto zero = offset_of(clock, by);
+
+			if (zero == 0s)
+				return;
+			for (nanoseconds early : { 1ns, nanoseconds(500s) }) {
+				arm(timer, calls, to_time_value(zero - early));
+				wait_expiry(name);
+			}
+		});
+	});
+}
+
+TEST(a_deadline_in_the_far_future_is_kept, .timeout = 30s)
+{
+	in_each_shift([](const shift &shift) {
+		each_timer([&](clockid_t clock, const time_calls &calls, const std::string &name) {
+			const posix_timer timer(clock);
+			const auto latest = std::min(nanoseconds(nanoseconds::max()) / 1s,
+						     calls.latest.count());
+			/* The kernel's own clock may be nearer to its end. */
+			const auto least = seconds(latest) - system_now(clock) -
+					   abs(offset_of(clock, shift.by)) - patience;
+
+			for (const auto &deadline : { ktime_max, end_of_time }) {
+				arm(timer, calls, deadline);
+				expect(!has_expired(), name + " has not expired");
+				expect_ge(remaining(timer, calls), least, name + ": what remains");
+			}
+		});
+	});
+}
+
+TEST(a_periodic_timer_keeps_its_period, .timeout = 30s)
+{
+	constexpr nanoseconds interval = 2ms;
+
+	each_timer_in_each_shift([&](clockid_t clock, const time_calls &calls,
+				     const std::string &name) {
+		const posix_timer timer(clock);
+		const auto first = system_now(clock) + interval;
+		long long expiries = 0;
+
+		arm(timer, calls, to_time_value(first), interval);
+		for (int round = 0; round < 3; round++) {
+			/* In the last round some expiries are missed. */
+			while (round == 2 && system_now(clock) < first + (expiries + 3) * interval)
+				;
+
+			const auto before = system_now(clock);
+			const auto info = wait_expiry(name);
+			const auto after = system_now(clock);
+
+			expect_eq(info.si_overrun, timer.overrun(), name + ": overrun");
+			expiries += 1 + info.si_overrun;
+			expect_ge(after, first + (expiries - 1) * interval,
+				  name + ": time of the last expiry");
+			expect_le(before, first + expiries * interval,
+				  name + ": time of the next expiry");
+		}
+		expect_ge(timer.overrun(), 1, name + ": overrun");
+	});
+}
+
+TEST(what_remains_counts_from_the_clock_of_the_namespace)
+{
+	each_timer_in_each_shift([](clockid_t clock, const time_calls &calls,
+				    const std::string &name) {
+		const posix_timer timer(clock);
+		const auto deadline = system_now(clock) + 1000s;
+		const timer_value later{ to_time_value(7s), to_time_value(deadline + 100s) };
+		timer_value old;
+
+		arm(timer, calls, to_time_value(deadline), 3s);
+
+		const auto before = system_now(clock);
+
+		check(calls.timer_settime(timer.get(), TIMER_ABSTIME, later, &old),
+		      "timer_settime");
+
+		const auto between = system_now(clock);
+		const auto left = remaining(timer, calls);
+
+		expect_eq(to_nanoseconds(old.it_interval), nanoseconds(3s),
+			  name + ": old interval");
+		expect_remaining(to_nanoseconds(old.it_value), deadline, before, between, name);
+		expect_remaining(left, deadline + 100s, between, system_now(clock), name);
+	});
+}
+
+TEST(a_disarmed_timer_does_not_expire)
+{
+	in_namespace(some_offsets, [] {
+		each_timer([](clockid_t clock, const time_calls &calls, const std::string &name) {
+			const posix_timer timer(clock);
+
+			arm(timer, calls, to_time_value(system_now(clock) + 1000s));
+			arm(timer, calls, { 0, 0 });
+			expect_eq(remaining(timer, calls), 0ns, name);
+			expect(!has_expired(), name + " has not expired");
+		});
+	});
+}
+
+TEST(relative_timers_run_as_long_as_outside, .timeout = 30s)
+{
+	each_timer_in_each_shift([](clockid_t clock, const time_calls &calls,
+				    const std::string &name) {
+		const posix_timer timer(clock);
+		const auto before = system_now(clock);
+
+		check(calls.timer_settime(timer.get(), 0, { {}, to_time_value(soon) }, nullptr),
+		      "timer_settime");
+		wait_expiry(name);
+
+		const auto present = system_now(clock);
+
+		expect_ge(present, before + soon, name);
+		expect_le(present, before + soon + patience, name);
+	});
+}
+
+TEST(a_timer_armed_outside_keeps_its_time)
+{
+	const unique_fd host = open_file("/proc/self/ns/time", O_RDONLY);
+
+	for (const shift &shift : all_shifts()) {
+		const unique_fd moved = make_namespace(shift.by);
+
+		each_timer([&](clockid_t clock, const time_calls &calls, const std::string &plain) {
+			const auto name = std::string(shift.name) + ": " + plain;
+			const posix_timer timer(clock);
+			const posix_timer later(clock, SIGEV_NONE);
+			const auto deadline = system_now(clock) + soon;
+
+			arm(timer, calls, to_time_value(deadline));
+			arm(later, calls, to_time_value(deadline + 1000s));
+
+			const auto before = system_now(clock);
+
+			enter(moved);
+
+			const auto left = remaining(later, calls);
+
+			wait_expiry(name);
+			enter(host);
+
+			const auto after = system_now(clock);
+
+			expect_ge(after, deadline, name);
+			expect_remaining(left, deadline + 1000s, before, after, name);
+		});
+	}
+}
+
+TEST(a_timer_on_processor_time_is_not_moved)
+{
+	in_each_shift([](const shift &) {
+		block_expiry_signal();
+		for (clockid_t clock : { CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID }) {
+			const auto &calls = all_time_calls().front();
+			const auto name = clock_name(clock);
+			const posix_timer timer(clock);
+			const auto deadline = now(clock) + soon;
+
+			arm(timer, calls, to_time_value(deadline));
+			while (!has_expired())
+				expect_le(now(clock), deadline + patience, name);
+			expect_ge(now(clock), deadline, name);
+		}
+	});
+}
