@@ -43,13 +43,13 @@ constexpr int skipped = 4; /* KSFT_SKIP */
 /* Ask again until the answer is there; the kernel announces neither. */
 template <typename question> auto wait_for(const std::string &what, question ask)
 {
-	const auto deadline = steady::now() + 10s;
+	const auto deadline = steady::now() + 30s;
 
 	for (;;) {
 		if (auto answer = ask())
 			return *answer;
 		if (steady::now() > deadline)
-			throw std::runtime_error("no " + what + " after 10 s");
+			throw std::runtime_error("no " + what + " after 30 s");
 		std::this_thread::sleep_for(1ms);
 	}
 }

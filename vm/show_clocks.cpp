@@ -368,7 +368,7 @@ bool show_view(const view &what, int number, const inside &child)
 	const auto offset = std::chrono::round<std::chrono::milliseconds>(within - outside);
 	const bool good = std::chrono::abs(offset - what.moves_by) <= what.unit + (after - before);
 
-	printf("  %-30s %16.2f %16.2f %+12.2f%s\n", what.name.c_str(), in_seconds(outside),
+	printf("  %-32s %16.2f %16.2f %+12.2f%s\n", what.name.c_str(), in_seconds(outside),
 	       in_seconds(within), std::chrono::abs(offset) < 10ms ? 0 : in_seconds(offset),
 	       good ? "" : "  WRONG");
 	return good;
@@ -383,7 +383,7 @@ bool show_wait(const wait &what, int number, const inside &child)
 	const auto text = [](nanoseconds waited) {
 		return std::to_string(waited / 1ms) + " ms " + (is_right(waited) ? "ok" : "WRONG");
 	};
-	printf("  %-30s %16s %16s\n", what.name.c_str(), text(outside).c_str(),
+	printf("  %-32s %16s %16s\n", what.name.c_str(), text(outside).c_str(),
 	       text(within).c_str());
 	return is_right(outside) && is_right(within);
 }
@@ -421,11 +421,11 @@ bool show(const offsets &offset)
 	});
 	const auto views = list_views(offset, child.pid());
 
-	printf("  %-30s %16s %16s %12s\n", "seconds", "outside", "inside", "offset");
+	printf("  %-32s %16s %16s %12s\n", "seconds", "outside", "inside", "offset");
 	for (int number = 0; number < first_wait; ++number)
 		good &= show_view(views[number], number, child);
 
-	printf("\n  %-30s %16s %16s\n", "wait 50 ms, until a time on", "outside", "inside");
+	printf("\n  %-32s %16s %16s\n", "wait 50 ms, until a time on", "outside", "inside");
 	for (int number = 0; number < static_cast<int>(waits.size()); ++number)
 		good &= show_wait(waits[number], first_wait + number, child);
 	return good;
