@@ -6,6 +6,7 @@
 #include "kernel.hpp"
 
 #include <algorithm>
+#include <fcntl.h>
 #include <sys/mman.h>
 
 using namespace timens;
