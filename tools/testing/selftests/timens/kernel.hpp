@@ -73,15 +73,18 @@ std::string show(const time_namespaces &value);
 time_namespaces namespaces_of(const std::string &task = "/proc/thread-self");
 
 /*
- * What a task sees: its namespaces and its two clocks. Clocks are compared
- * with a slack of 100 s for the time that passes, so offsets for this are
- * 1000 s or more.
+ * Is a clock at or after a time that was read, and moved, a moment ago? Not
+ * before, as no clock goes back; after by up to 100 s, for machines that are
+ * slow. So offsets to be told apart differ by more, 1000 s.
  */
+void expect_soon_after(nanoseconds clock, nanoseconds earlier, std::string_view what = {},
+		       std::source_location where = std::source_location::current());
+
+/* What a task sees: its namespaces and its two clocks. */
 struct time_view {
 	time_namespaces namespaces;
 	offsets clocks;
 };
-constexpr nanoseconds clock_slack = 100s;
 
 time_view view_here();
 
