@@ -10,7 +10,7 @@
  * the mean over the middle half of places, with its quartiles. A second copy of the base shows
  * what a figure is worth: its ratio has to be 1.
  */
-#include "vdso_probes.hpp"
+#include "vdso_steps.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -45,6 +45,7 @@ struct options {
 	int places = 401;
 	int rounds = 21;
 	bool cold = false;
+	bool steps = false;
 	bool numbers = false;
 };
 
@@ -225,17 +226,19 @@ void print_numbers(const options &wanted, const std::vector<variant> &variants,
 	}
 }
 
+constexpr int width = 22;
+
+void print_head(const std::string &title, const std::vector<variant> &variants)
+{
+	printf("%s\n%-17s", title.c_str(), "");
+	for (const auto &each : variants)
+		printf("%*s", width, each.name.c_str());
+	printf("\n");
+}
+
 void print_tables(const options &wanted, const std::vector<variant> &variants, const results &found)
 {
-	constexpr int width = 22;
-
-	const auto print_head = [&](const std::string &title) {
-		printf("%s\n%-17s", title.c_str(), "");
-		for (const auto &each : variants)
-			printf("%*s", width, each.name.c_str());
-		printf("\n");
-	};
-	print_head("cycles");
+	print_head("cycles", variants);
 	for (const auto &what : list_probes()) {
 		printf("%-17s", what.name);
 		for (const auto &each : found.at(what.name))
@@ -243,7 +246,7 @@ void print_tables(const options &wanted, const std::vector<variant> &variants, c
 		printf("\n");
 	}
 	for (std::size_t base = 0; base < wanted.bases.size(); ++base) {
-		print_head("\nratio to " + wanted.bases[base] + " (and its quartiles)");
+		print_head("\nratio to " + wanted.bases[base] + " (and its quartiles)", variants);
 		for (const auto &what : list_probes()) {
 			printf("%-17s", what.name);
 			for (const auto &each : found.at(what.name)) {
@@ -252,6 +255,30 @@ void print_tables(const options &wanted, const std::vector<variant> &variants, c
 			}
 			printf("\n");
 		}
+	}
+}
+
+void count(const options &wanted, const std::vector<variant> &variants)
+{
+	const mapping pages(sizeof(probe_memory), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS);
+	auto &memory = *reinterpret_cast<probe_memory *>(pages.data());
+
+	if (!wanted.numbers)
+		print_head("instructions", variants);
+	for (const auto &what : list_probes()) {
+		if (!wanted.numbers)
+			printf("%-17s", what.name);
+		for (const auto &each : variants) {
+			const int steps = count_instructions(*each.image, what, memory);
+			if (wanted.numbers)
+				printf("%s %s instructions %d\n", each.name.c_str(), what.name,
+				       steps);
+			else
+				printf("%*d", width, steps);
+		}
+		if (!wanted.numbers)
+			printf("\n");
 	}
 }
 
@@ -296,9 +323,11 @@ constexpr const char usage[] =
 	" --places NUMBER        how often the pages move (default 401)\n"
 	" --rounds NUMBER        turns of each in a place (default 21)\n"
 	" --cold                 time the first call, in pages that are not in a cache\n"
+	" --instructions         count them instead, in single steps\n"
 	" --cpu NUMBER           processor to run on (default: the one it starts on)\n"
 	" --numbers              one figure a line, for scripts:\n"
 	"                        NAME FUNCTION cycles|BASE VALUE QUARTILE QUARTILE\n"
+	"                        NAME FUNCTION instructions COUNT\n"
 	" --help                 this\n";
 
 [[noreturn]] void complain(const std::string &what)
@@ -328,7 +357,7 @@ std::pair<std::string, std::string> split_name(const std::string &option, std::s
 
 options parse(int argc, char **argv)
 {
-	enum { image = 1, dump, base, places, rounds, cold, cpu, numbers, help };
+	enum { image = 1, dump, base, places, rounds, cold, instructions, cpu, numbers, help };
 	constexpr option known[] = {
 		{ "image", required_argument, nullptr, image },
 		{ "dump", required_argument, nullptr, dump },
@@ -336,6 +365,7 @@ options parse(int argc, char **argv)
 		{ "places", required_argument, nullptr, places },
 		{ "rounds", required_argument, nullptr, rounds },
 		{ "cold", no_argument, nullptr, cold },
+		{ "instructions", no_argument, nullptr, instructions },
 		{ "cpu", required_argument, nullptr, cpu },
 		{ "numbers", no_argument, nullptr, numbers },
 		{ "help", no_argument, nullptr, help },
@@ -369,6 +399,9 @@ options parse(int argc, char **argv)
 			break;
 		case cold:
 			wanted.cold = true;
+			break;
+		case instructions:
+			wanted.steps = true;
 			break;
 		case cpu:
 			processor = to_number("--cpu", optarg);
@@ -406,8 +439,11 @@ int main(int argc, char **argv)
 	try {
 		const auto wanted = parse(argc, argv);
 		const auto variants = load(wanted);
+		if (wanted.steps) {
+			count(wanted, variants);
+			return 0;
+		}
 		const auto found = measure(wanted, variants, find_bases(wanted, variants));
-
 		(wanted.numbers ? print_numbers : print_tables)(wanted, variants, found);
 	} catch (const std::exception &error) {
 		fprintf(stderr, "time_vdso: %s\n", error.what());
