@@ -8,6 +8,8 @@
 #include "shifts.hpp"
 #include "waiting.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <vector>
 
@@ -29,17 +31,42 @@ using namespace timens;
 namespace
 {
 
-/* What processes wait on. */
-struct futex_words {
-	std::uint32_t plain{};
-	/* A lock that this process holds, and one that is free. */
-	std::uint32_t held{};
-	std::uint32_t free{};
-
-	futex_words()
+/*
+ * A lock that a process holds which does nothing but sleep: a waiter would spin
+ * for one that runs, and look busy.
+ */
+class held_lock {
+public:
+	held_lock()
+		: holder([this] {
+			check(syscall(SYS_futex, &*word, FUTEX_LOCK_PI, 0, nullptr),
+			      "FUTEX_LOCK_PI");
+			locked.open();
+			released.wait();
+			unlock(*word);
+		})
 	{
-		check(syscall(SYS_futex, &held, FUTEX_LOCK_PI, 0, nullptr), "FUTEX_LOCK_PI");
+		locked.wait(holder);
 	}
+	std::uint32_t &get() const
+	{
+		return *word;
+	}
+	void release()
+	{
+		released.open();
+		holder.wait_ok();
+	}
+	static void unlock(std::uint32_t &word)
+	{
+		check(syscall(SYS_futex, &word, FUTEX_UNLOCK_PI), "FUTEX_UNLOCK_PI");
+	}
+
+private:
+	shared<std::uint32_t> word;
+	gate locked;
+	gate released;
+	child holder;
 };
 
 /* A way to wait until a time on a clock: once, in a child of the maker. */
@@ -66,9 +93,6 @@ public:
 	const clockid_t clock;
 	/* Of the system call. */
 	const long number;
-
-protected:
-	shared<futex_words> words;
 };
 
 /* FUTEX_WAKE for all that wait on a plain word. */
@@ -78,9 +102,12 @@ public:
 
 	void wake() override
 	{
-		expect_eq(check(syscall(SYS_futex, &words->plain, FUTEX_WAKE, 1), "FUTEX_WAKE"), 1,
+		expect_eq(check(syscall(SYS_futex, &*word, FUTEX_WAKE, 1), "FUTEX_WAKE"), 1,
 			  name + ": woken by FUTEX_WAKE");
 	}
+
+protected:
+	shared<std::uint32_t> word;
 };
 
 class futex_waitv_wait : public plain_wait {
@@ -93,7 +120,7 @@ public:
 	{
 		futex_waitv waiter{};
 
-		waiter.uaddr = reinterpret_cast<std::uintptr_t>(&words->plain);
+		waiter.uaddr = reinterpret_cast<std::uintptr_t>(&*word);
 		waiter.flags = FUTEX_32;
 		return syscall(SYS_futex_waitv, &waiter, 1, 0, &deadline, clock);
 	}
@@ -107,7 +134,7 @@ public:
 	}
 	outcome wait(const time_value &deadline) override
 	{
-		return syscall(SYS_futex_wait, &words->plain, 0UL,
+		return syscall(SYS_futex_wait, &*word, 0UL,
 			       static_cast<unsigned long>(FUTEX_BITSET_MATCH_ANY), FUTEX2_SIZE_U32,
 			       &deadline, clock);
 	}
@@ -127,8 +154,8 @@ public:
 	}
 	outcome wait(const time_value &deadline) override
 	{
-		return calls.futex(&words->plain, FUTEX_WAIT_BITSET | clock_flag(clock), 0,
-				   &deadline, nullptr, FUTEX_BITSET_MATCH_ANY);
+		return calls.futex(&*word, FUTEX_WAIT_BITSET | clock_flag(clock), 0, &deadline,
+				   nullptr, FUTEX_BITSET_MATCH_ANY);
 	}
 	bool can_express(nanoseconds time) const override
 	{
@@ -138,11 +165,6 @@ public:
 private:
 	const time_calls &calls;
 };
-
-void unlock(std::uint32_t &lock)
-{
-	check(syscall(SYS_futex, &lock, FUTEX_UNLOCK_PI), "FUTEX_UNLOCK_PI");
-}
 
 /* FUTEX_LOCK_PI is always on CLOCK_REALTIME, FUTEX_LOCK_PI2 on either. */
 class lock_pi : public timed_wait {
@@ -156,15 +178,15 @@ public:
 	outcome wait(const time_value &deadline) override
 	{
 		const outcome locked =
-			calls.futex(&words->held, operation, 0, &deadline, nullptr, 0);
+			calls.futex(&lock.get(), operation, 0, &deadline, nullptr, 0);
 
 		if (!locked.error)
-			unlock(words->held);
+			held_lock::unlock(lock.get());
 		return locked;
 	}
 	void wake() override
 	{
-		unlock(words->held);
+		lock.release();
 	}
 	bool can_express(nanoseconds time) const override
 	{
@@ -174,9 +196,10 @@ public:
 private:
 	const int operation;
 	const time_calls &calls;
+	held_lock lock;
 };
 
-/* Waits on the plain word until it is given the free lock instead. */
+/* Waits on a word until it is moved to a lock, and then for that. */
 class wait_requeue_pi : public timed_wait {
 public:
 	wait_requeue_pi(clockid_t clock, const time_calls &calls)
@@ -186,20 +209,26 @@ public:
 	}
 	outcome wait(const time_value &deadline) override
 	{
-		return wait_for(words->free, deadline);
+		return wait(deadline, *free);
 	}
 	void wake() override
 	{
-		expect_eq(requeue(words->free), 1, name + ": woken by FUTEX_CMP_REQUEUE_PI");
+		expect_eq(requeue(*free), 1, name + ": woken by FUTEX_CMP_REQUEUE_PI");
 	}
-	/* The same for the lock that is held: it goes on waiting. */
-	outcome wait_for_held(const time_value &deadline)
+	outcome wait(const time_value &deadline, std::uint32_t &lock)
 	{
-		return wait_for(words->held, deadline);
+		const outcome locked = calls.futex(
+			&*word, FUTEX_WAIT_REQUEUE_PI | clock_flag(clock), 0, &deadline, &lock, 0);
+
+		if (!locked.error)
+			held_lock::unlock(lock);
+		return locked;
 	}
-	long long requeue_to_held()
+	/* Returns how many have been given the lock or moved to it. */
+	long long requeue(std::uint32_t &lock)
 	{
-		return requeue(words->held);
+		return check(syscall(SYS_futex, &*word, FUTEX_CMP_REQUEUE_PI, 1, 0UL, &lock, 0),
+			     "FUTEX_CMP_REQUEUE_PI");
 	}
 	bool can_express(nanoseconds time) const override
 	{
@@ -207,25 +236,9 @@ public:
 	}
 
 private:
-	outcome wait_for(std::uint32_t &lock, const time_value &deadline)
-	{
-		const outcome locked =
-			calls.futex(&words->plain, FUTEX_WAIT_REQUEUE_PI | clock_flag(clock), 0,
-				    &deadline, &lock, 0);
-
-		if (!locked.error)
-			unlock(lock);
-		return locked;
-	}
-	/* Returns how many have been woken or moved. */
-	long long requeue(std::uint32_t &lock)
-	{
-		return check(
-			syscall(SYS_futex, &words->plain, FUTEX_CMP_REQUEUE_PI, 1, 0UL, &lock, 0),
-			"FUTEX_CMP_REQUEUE_PI");
-	}
-
 	const time_calls &calls;
+	shared<std::uint32_t> word;
+	shared<std::uint32_t> free;
 };
 
 /* A new one of each kind that has room for the present. */
@@ -334,20 +347,23 @@ TEST(a_deadline_before_the_zero_of_the_host_times_out_at_once)
 TEST(a_wait_with_a_far_deadline_ends_when_it_is_woken, .timeout = 30s)
 {
 	in_each_shift([](const shift &) {
-		for (const auto &deadline : { ktime_max, end_of_time }) {
-			const auto waits = all_waits();
-			std::vector<child> tasks;
+		auto waits = all_waits();
+		const auto others = waits.size();
+		std::vector<child> tasks;
 
-			for (const auto &wait : waits)
-				tasks.emplace_back(
-					[&] { expect_errno(wait->wait(deadline), 0, wait->name); });
-			for (std::size_t i = 0; i < waits.size(); i++)
-				wait_blocked(tasks[i], waits[i]->number);
-			expect_still_blocked(tasks);
-			for (const auto &wait : waits)
-				wait->wake();
-			wait_all(tasks);
-		}
+		std::ranges::move(all_waits(), std::back_inserter(waits));
+		for (std::size_t i = 0; i < waits.size(); i++)
+			tasks.emplace_back([&, i] {
+				const auto deadline = i < others ? ktime_max : end_of_time;
+
+				expect_errno(waits[i]->wait(deadline), 0, waits[i]->name);
+			});
+		for (std::size_t i = 0; i < waits.size(); i++)
+			wait_blocked(tasks[i], waits[i]->number);
+		expect_still_blocked(tasks);
+		for (const auto &wait : waits)
+			wait->wake();
+		wait_all(tasks);
 	});
 }
 
@@ -388,19 +404,20 @@ TEST(a_wait_that_has_moved_to_a_lock_keeps_its_deadline, .timeout = 30s)
 
 				/* Again with more time if it is over before. */
 				for (auto ahead = 20ms; !moved; ahead *= 2) {
+					const held_lock lock;
 					wait_requeue_pi wait(clock, calls);
 					child waiting([&] {
 						const watchdog guard;
 						const auto deadline = system_now(clock) + ahead;
 
-						expect_errno(
-							wait.wait_for_held(to_time_value(deadline)),
-							ETIMEDOUT, wait.name);
+						expect_errno(wait.wait(to_time_value(deadline),
+								       lock.get()),
+							     ETIMEDOUT, wait.name);
 						expect_ge(system_now(clock), deadline, wait.name);
 					});
 
 					if (blocks(waiting, wait.number))
-						moved = wait.requeue_to_held();
+						moved = wait.requeue(lock.get());
 					waiting.wait_ok();
 				}
 			}

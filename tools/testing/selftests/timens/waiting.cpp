@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "waiting.hpp"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -20,13 +21,13 @@ void set_alarm(seconds first, std::chrono::microseconds again)
 	check(setitimer(ITIMER_REAL, &times, nullptr), "setitimer");
 }
 
-/* CLD_*, or 0 if there is none yet; an ended process remains to be waited for. */
+/* CLD_*; an ended process remains to be waited for. */
 int state_change(const child &process, int events)
 {
-	siginfo_t info{};
+	siginfo_t info;
 
 	check(waitid(P_PID, process.pid(), &info, events | WNOWAIT), "waitid");
-	return info.si_pid ? info.si_code : 0;
+	return info.si_code;
 }
 
 } // namespace
@@ -65,9 +66,12 @@ bool blocks(const child &process, long system_call)
 	/* proc_pid_syscall(5): "running", or the number and its arguments. */
 	const std::string expected = std::to_string(system_call) + " ";
 	const std::string file = process.proc("syscall");
+	const unique_fd end = process.pidfd();
+	pollfd event{ end.get(), POLLIN, 0 };
 
+	/* Nothing tells when it begins to sleep: ask again each millisecond. */
 	while (!read_file(file).starts_with(expected))
-		if (state_change(process, WEXITED | WNOHANG) != 0)
+		if (check(poll(&event, 1, 1), "poll"))
 			return false;
 	return true;
 }
