@@ -10,7 +10,7 @@ SAMPLE ?=
 export PATCH FORCE SAMPLE
 
 .PHONY: stock-source prepare refresh series check-base check-series check-prefixes \
-	check-copying check-sparse check-tools
+	check-copying check-sparse check-architectures check-tools
 
 stock-source: packages ## fetch Debian's kernel source into build/linux-stock, untouched
 	@base/fetch-source
@@ -39,6 +39,9 @@ check-copying: stock-source ## no line of the stock time namespace came back by 
 
 check-sparse: stock-source ## sparse and W=1 on every C file that the series adds or edits
 	@base/check-sparse
+
+check-architectures: stock-source ## build for arm64, powerpc and riscv, whose code is left alone
+	@base/check-architectures
 
 check-tools: stock-source ## test the tools of base/
 	@base/test-tools

@@ -53,10 +53,14 @@ def run_tool(main):
         sys.exit(130)
 
 
+def own_environment():
+    """The environment without what a git that runs this tool may have set for itself."""
+    return {name: value for name, value in os.environ.items() if not name.startswith('GIT_')}
+
+
 def clean_environment(**settings):
-    """The environment without what would make git behave differently elsewhere."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith('GIT_')}
-    return kept | {
+    """The environment in which git behaves the same for everybody."""
+    return own_environment() | {
         'GIT_CONFIG_GLOBAL': '/dev/null',
         'GIT_CONFIG_SYSTEM': '/dev/null',
         'GIT_CEILING_DIRECTORIES': str(BUILD),
@@ -238,18 +242,23 @@ def check_all_listed(composed):
                           'enters with one patch, named there as `Adds: PATH`')
 
 
+def tracked_files():
+    """The files of this repository, as its own git with the user's settings has them."""
+    process = subprocess.run(['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True,
+                             env=own_environment(), check=False)
+    if process.returncode:
+        raise SeriesError(f'git does not read {ROOT}: clone the repository, do not copy it',
+                          process.stderr.decode())
+    return [path for path in process.stdout.decode().split('\0')
+            if os.path.lexists(ROOT / path) and path]
+
+
 def tracked_kernel_files():
     """Tracked files at paths of the kernel; tools/ is shared with the repository's own."""
-    process = subprocess.run(['git', 'ls-files', '-z'], cwd=ROOT, capture_output=True,
-                             env=clean_environment(), check=False)
-    if process.returncode:
-        raise SeriesError(f'{ROOT} is not a git repository: clone it, do not copy it',
-                          process.stderr.decode())
-    for path in process.stdout.decode().split('\0'):
+    for path in tracked_files():
         parts = path.split('/')
         folder = parts[:2] if parts[0] == 'tools' else parts[:1]
-        if len(parts) > len(folder) and STOCK.joinpath(*folder).is_dir() \
-                and os.path.lexists(ROOT / path):
+        if len(parts) > len(folder) and STOCK.joinpath(*folder).is_dir():
             yield path
 
 
@@ -291,8 +300,8 @@ def removed_files():
 def author_of_unsigned():
     """Who posts a patch that has no From: line of its own."""
     def setting(name):
-        return subprocess.run(['git', 'config', name], cwd=ROOT, capture_output=True,
-                              text=True, check=False).stdout.strip()
+        return subprocess.run(['git', 'config', name], cwd=ROOT, capture_output=True, text=True,
+                              env=own_environment(), check=False).stdout.strip()
     name, address = setting('user.name'), setting('user.email')
     return f'{name} <{address}>' if name and address else 'Time namespaces <timens@localhost>'
 

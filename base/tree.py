@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A kernel source tree that is kept equal to a commit of the composed series.
 
-Only files that differ are written, each under a new inode, so that builds stay
-incremental and hard links to the stock source are safe. A record beside the tree
-says what was written, which is how edits made by hand in the tree are known.
+Only files that differ are written, so that builds stay incremental. A record beside
+the tree says what was written, which is how edits made there by hand are known.
 
 What stands at a path is described by a string: `none`, `link TARGET`, or
 `100644 BLOB` and `100755 BLOB` with git's name of the content.
@@ -79,9 +78,8 @@ class Tree:
             temporary = Path(f'{self.path}.new')
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.parent.mkdir(parents=True, exist_ok=True)
-            # What people edit in place must not share inodes with the stock source.
-            how = '--reflink=auto' if self.linked else '--link'
-            subprocess.run(['cp', '-a', how, STOCK, temporary], check=True)
+            # Hard links would be faster, but an edit in place would reach the stock source.
+            subprocess.run(['cp', '-a', '--reflink=auto', STOCK, temporary], check=True)
             self.record |= {'stock': version, 'scanned': time.time_ns() - TICK}
             self.save()
             temporary.rename(self.path)
