@@ -532,6 +532,7 @@ void run_tests(const port &verdict)
 
 	require_tsc();
 	check(chdir("/tests"), "chdir /tests");
+	setenv("TIMENS_MAY_SET_CLOCKS", "1", 1); /* this machine is theirs alone */
 	verdict.send("KTAP version 1\n1.." + std::to_string(parts.size()) + "\n");
 	for (const auto &each : parts) {
 		printf("%s\n", each.name.c_str());
