@@ -550,7 +550,7 @@ TEST(the_coarse_clock_stops_at_zero, .differs_from_stock = negative_clocks)
 
 TEST(the_raw_clock_stops_at_zero, .differs_from_stock = negative_clocks)
 {
-	constexpr nanoseconds enough = 20ms;
+	constexpr nanoseconds enough = 50ms;
 	const unique_fd host = own_namespace();
 	const auto lag = [] { return now(CLOCK_MONOTONIC) - now(CLOCK_MONOTONIC_RAW); };
 
@@ -565,7 +565,7 @@ TEST(the_raw_clock_stops_at_zero, .differs_from_stock = negative_clocks)
 
 	bool behind = false;
 
-	for (int attempt = 0; !behind && attempt < 100; attempt++)
+	for (const auto end = now(CLOCK_REALTIME) + 3s; !behind && now(CLOCK_REALTIME) < end;)
 		behind = reads_zero_while_behind(CLOCK_MONOTONIC_RAW, host);
 	if (!behind)
 		skip("too slow to enter before the clock catches up");

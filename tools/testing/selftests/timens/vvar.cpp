@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The pages from which the vDSO reads the clocks: which of them an address
+ * space has mapped, whatever it has done to the mapping, and what they cost.
+ *
+ * The mapping can be read. That namespaces share a page cannot be seen in it,
+ * as pagemap leaves out mappings of this kind: see the memory that they take.
+ */
+#include "kernel.hpp"
+#include "shifts.hpp"
+
+#include <algorithm>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <map>
+#include <sstream>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+using namespace timens;
+
+namespace
+{
+
+const std::size_t page_size = sysconf(_SC_PAGESIZE);
+
+/* A line of proc_pid_maps(5). */
+struct mapping {
+	char *start;
+	std::size_t size;
+	std::string name;
+};
+
+/* The mappings of the kernel's for the vDSO: data, then code. */
+std::vector<mapping> vdso_mappings()
+{
+	std::istringstream maps(read_file("/proc/self/maps"));
+	std::vector<mapping> found;
+
+	for (std::string line; std::getline(maps, line);) {
+		unsigned long start;
+		unsigned long end;
+
+		if (line.find("[vvar") == line.npos && line.find("[vdso]") == line.npos)
+			continue;
+		expect_eq(std::sscanf(line.c_str(), "%lx-%lx", &start, &end), 2,
+			  "a range in " + line);
+		found.push_back({ reinterpret_cast<char *>(start), end - start,
+				  line.substr(line.find('[')) });
+	}
+	return found;
+}
+
+mapping vvar_mapping()
+{
+	for (const mapping &mapping : vdso_mappings())
+		if (mapping.name == "[vvar]")
+			return mapping;
+	skip("this kernel maps no [vvar]");
+}
+
+/*
+ * Is this the page of a namespace? It begins with a clock whose sequence count
+ * is odd and whose mode, the next word, is none of a clock: INT_MAX.
+ */
+bool is_namespace_page(const char *page)
+{
+	std::vector<std::uint32_t> words(page_size / sizeof(std::uint32_t));
+
+	std::memcpy(words.data(), page, page_size);
+	return std::ranges::adjacent_find(words, [](std::uint32_t seq, std::uint32_t mode) {
+		       return seq % 2 && mode == INT_MAX;
+	       }) != words.end();
+}
+
+bool maps_namespace_page()
+{
+	return is_namespace_page(vvar_mapping().start);
+}
+
+unique_fd own_namespace()
+{
+	return open_file("/proc/self/ns/time", O_RDONLY);
+}
+
+/* Room for mappings that move; what is moved there replaces it. */
+char *reserve(std::size_t size)
+{
+	void *place = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (place == MAP_FAILED)
+		throw system_failure("mmap", errno);
+	return static_cast<char *>(place);
+}
+
+void move_mapping(const mapping &from, char *to)
+{
+	if (mremap(from.start, from.size, from.size, MREMAP_MAYMOVE | MREMAP_FIXED, to) ==
+	    MAP_FAILED)
+		throw system_failure("mremap " + from.name, errno);
+}
+
+offsets host_clocks()
+{
+	return { system_now(CLOCK_MONOTONIC), system_now(CLOCK_BOOTTIME) };
+}
+
+/*
+ * The vDSO somewhere else, code and data at once. The C library knows nothing of
+ * it: from here on the clocks are read by this and by system calls.
+ */
+class moved_vdso {
+public:
+	moved_vdso()
+	{
+		const auto mappings = vdso_mappings();
+		char *const start = mappings.front().start;
+		const std::size_t size = mappings.back().start + mappings.back().size - start;
+		const auto gettime = static_cast<char *>(vdso_symbol("__vdso_clock_gettime"));
+		char *const place = reserve(size);
+
+		for (const mapping &mapping : mappings)
+			move_mapping(mapping, place + (mapping.start - start));
+		read = reinterpret_cast<function *>(place + (gettime - start));
+	}
+
+	void expect_right_clocks(const offsets &host_before, const offsets &by) const
+	{
+		for (clockid_t clock : { CLOCK_MONOTONIC, CLOCK_BOOTTIME }) {
+			const auto before = clock == CLOCK_BOOTTIME ? host_before.boottime
+								    : host_before.monotonic;
+			const auto name = clock_by(clock, "moved vDSO");
+			timespec time;
+
+			expect_eq(read(clock, &time), 0, name);
+			expect_ge(to_nanoseconds(time), before + offset_of(clock, by), name);
+			expect_le(to_nanoseconds(time), system_now(clock), name);
+		}
+	}
+
+private:
+	using function = int(clockid_t, timespec *);
+
+	function *read;
+};
+
+/* Makes this many mappings, of which no two neighbours can be one. */
+void make_mappings(std::size_t number)
+{
+	char *const area = reserve(number * page_size);
+
+	for (std::size_t i = 0; i < number; i += 2)
+		check(mprotect(area + i * page_size, page_size, PROT_READ), "mprotect");
+}
+
+void expect_right_clocks(const offsets &host_before, const offsets &by)
+{
+	for (const auto &reader : clock_readers()) {
+		const auto monotonic = reader.read(CLOCK_MONOTONIC);
+		const auto boottime = reader.read(CLOCK_BOOTTIME);
+
+		expect_ge(monotonic, host_before.monotonic + by.monotonic, reader.name);
+		expect_le(monotonic, system_now(CLOCK_MONOTONIC), reader.name);
+		expect_ge(boottime, host_before.boottime + by.boottime, reader.name);
+		expect_le(boottime, system_now(CLOCK_BOOTTIME), reader.name);
+	}
+}
+
+constexpr char own_page_for_nothing[] =
+	"every namespace has a page of its own, with offsets or without";
+
+} // namespace
+
+TEST(a_namespace_with_offsets_maps_a_page_of_its_own)
+{
+	const unique_fd host = own_namespace();
+	const unique_fd moved = make_namespace(some_offsets);
+
+	expect(!maps_namespace_page(), "the host's page outside");
+	enter(moved);
+	expect(maps_namespace_page(), "the namespace's page after setns");
+	child([] { expect(maps_namespace_page(), "the namespace's page after fork"); }).wait_ok();
+	enter(host);
+	expect(!maps_namespace_page(), "the host's page after setns");
+}
+
+TEST(one_offset_is_enough_for_a_page)
+{
+	in_namespace({ 1ns, 0s }, [] { expect(maps_namespace_page(), "with 1 ns"); });
+	in_namespace({ 0s, 1ns }, [] { expect(maps_namespace_page(), "with 1 ns"); });
+}
+
+TEST(a_namespace_without_offsets_maps_the_page_of_the_host,
+     .differs_from_stock = own_page_for_nothing)
+{
+	const auto expect_host_page = [](std::string_view when) {
+		expect(!maps_namespace_page(), "the host's page " + std::string(when));
+	};
+
+	child([&] {
+		unshare_time();
+		child([&] { expect_host_page("when no offset was written"); }).wait_ok();
+	}).wait_ok();
+	in_namespace({ 0s, 0s }, [&] { expect_host_page("when zeroes were written"); });
+	child([&] {
+		unshare_time();
+		set_offsets(some_offsets);
+		set_offsets({ 0s, 0s });
+		child([&] { expect_host_page("when offsets were taken back"); }).wait_ok();
+	}).wait_ok();
+	in_namespace(some_offsets, [&] {
+		unshare_time();
+		set_offsets({ 0s, 0s });
+		child([&] { expect_host_page("when a namespace with offsets is left"); }).wait_ok();
+	});
+}
+
+TEST(a_namespace_that_inherits_offsets_maps_a_page_with_them)
+{
+	const offsets before = host_clocks();
+
+	in_namespace(some_offsets, [&] {
+		unshare_time();
+		child([&] {
+			expect(maps_namespace_page(), "a namespace's page");
+			expect_right_clocks(before, some_offsets);
+		}).wait_ok();
+	});
+}
+
+TEST(a_moved_vvar_mapping_is_switched)
+{
+	const unique_fd host = own_namespace();
+	const unique_fd moved = make_namespace(some_offsets);
+	const mapping vvar = vvar_mapping();
+	char *const elsewhere = reserve(vvar.size);
+
+	/* Without its data the vDSO cannot be called: nothing here does. */
+	move_mapping(vvar, elsewhere);
+	expect(!is_namespace_page(elsewhere), "the host's page before");
+	enter(moved);
+	expect(is_namespace_page(elsewhere), "the namespace's page after setns");
+	enter(host);
+	expect(!is_namespace_page(elsewhere), "the host's page after setns");
+	move_mapping({ elsewhere, vvar.size, vvar.name }, vvar.start);
+}
+
+TEST(a_vvar_mapping_moved_twice_is_switched)
+{
+	const unique_fd moved = make_namespace(some_offsets);
+	const mapping vvar = vvar_mapping();
+	char *const elsewhere = reserve(vvar.size);
+
+	move_mapping(vvar, elsewhere);
+	move_mapping({ elsewhere, vvar.size, vvar.name }, vvar.start);
+	enter(moved);
+	expect(maps_namespace_page(), "the namespace's page after setns");
+}
+
+TEST(a_moved_vdso_tells_the_time_of_the_namespace)
+{
+	const unique_fd host = own_namespace();
+	const unique_fd moved = make_namespace(some_offsets);
+	const offsets before = host_clocks();
+	const moved_vdso vdso;
+
+	vdso.expect_right_clocks(before, {});
+	enter(moved);
+	vdso.expect_right_clocks(before, some_offsets);
+	enter(host);
+	vdso.expect_right_clocks(before, {});
+}
+
+TEST(a_child_with_a_moved_vdso_tells_the_time_of_its_namespace)
+{
+	const offsets before = host_clocks();
+	const moved_vdso vdso;
+
+	unshare_time();
+	set_offsets(some_offsets);
+	child([&] { vdso.expect_right_clocks(before, some_offsets); }).wait_ok();
+	vdso.expect_right_clocks(before, {});
+}
+
+TEST(a_task_that_has_unmapped_its_clocks_can_enter)
+{
+	const unique_fd moved = make_namespace(some_offsets);
+	const offsets before = host_clocks();
+	const mapping vvar = vvar_mapping();
+
+	check(munmap(vvar.start, vvar.size), "munmap [vvar]");
+	enter(moved);
+	expect_ge(system_now(CLOCK_BOOTTIME), before.boottime + some_offsets.boottime,
+		  "system call");
+	child([&] {
+		expect_ge(system_now(CLOCK_BOOTTIME), before.boottime + some_offsets.boottime,
+			  "system call after fork");
+	}).wait_ok();
+}
+
+TEST(what_is_mapped_in_place_of_the_clocks_stays)
+{
+	const unique_fd moved = make_namespace(some_offsets);
+	const mapping vvar = vvar_mapping();
+	const std::string text = "not a clock";
+
+	check(munmap(vvar.start, vvar.size), "munmap [vvar]");
+	if (mmap(vvar.start, vvar.size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
+		throw system_failure("mmap", errno);
+	std::memcpy(vvar.start, text.data(), text.size());
+	enter(moved);
+	expect_eq(std::string(vvar.start, text.size()), text, "what was written there");
+}
+
+#ifdef __x86_64__
+#ifndef ARCH_MAP_VDSO_64
+#define ARCH_MAP_VDSO_64 0x2003
+#endif
+
+/* As CRIU restores a process. */
+TEST(a_vdso_that_is_mapped_anew_is_switched)
+{
+	const unique_fd host = own_namespace();
+	const unique_fd moved = make_namespace(some_offsets);
+	const auto old = vdso_mappings();
+
+	enter(moved);
+	for (const mapping &mapping : old)
+		check(munmap(mapping.start, mapping.size), "munmap " + mapping.name);
+
+	const outcome mapped =
+		syscall(SYS_arch_prctl, ARCH_MAP_VDSO_64, old.front().start - 1024 * page_size);
+
+	if (mapped.error == EINVAL)
+		skip("needs CONFIG_CHECKPOINT_RESTORE");
+	check(mapped, "arch_prctl(ARCH_MAP_VDSO_64)");
+	expect_ne(vvar_mapping().start, old.front().start, "its address");
+	expect(maps_namespace_page(), "the namespace's page inside");
+	enter(host);
+	expect(!maps_namespace_page(), "the host's page after setns");
+	enter(moved);
+	expect(maps_namespace_page(), "the namespace's page after setns");
+}
+#endif
+
+TEST(a_task_with_many_mappings_can_enter)
+{
+	const unique_fd moved = make_namespace(some_offsets);
+	const unique_fd host = own_namespace();
+	const offsets before = host_clocks();
+
+	make_mappings(10000);
+	enter(moved);
+	expect_right_clocks(before, some_offsets);
+	enter(host);
+	expect_right_clocks(before, {});
+}
+
+TEST(a_child_of_a_task_with_many_mappings_has_the_clocks_of_its_namespace)
+{
+	const offsets before = host_clocks();
+
+	make_mappings(10000);
+	unshare_time();
+	set_offsets(some_offsets);
+	child([&] { expect_right_clocks(before, some_offsets); }).wait_ok();
+	expect_right_clocks(before, {});
+}
+
+/* What a namespace takes is given back when its last task is gone. */
+namespace
+{
+
+void allow_namespaces(int number)
+{
+	const std::string text = std::to_string(number);
+	const unique_fd file = open_file("/proc/sys/user/max_time_namespaces", O_WRONLY);
+
+	check(write(file.get(), text.data(), text.size()), "write max_time_namespaces");
+}
+
+unique_fd pending_namespace()
+{
+	return open_file("/proc/self/ns/time_for_children", O_RDONLY);
+}
+
+} // namespace
+
+TEST(a_namespace_ends_with_its_last_task, .timeout = 30s)
+{
+	enter_user_namespace();
+	allow_namespaces(1);
+	for (int i = 0; i < 200; i++)
+		child([] {
+			unshare_time();
+			enter(pending_namespace());
+		}).wait_ok();
+	unshare_time();
+	expect_errno(unshare(CLONE_NEWTIME), ENOSPC, "one more namespace");
+}
+
+TEST(a_namespace_ends_when_its_last_task_leaves, .timeout = 30s)
+{
+	enter_user_namespace();
+	/* The one that the task is in, and the one that it goes to. */
+	allow_namespaces(2);
+	for (int i = 0; i < 2000; i++) {
+		unshare_time();
+		enter(pending_namespace());
+	}
+	unshare_time();
+	expect_errno(unshare(CLONE_NEWTIME), ENOSPC, "one more namespace");
+}
+
+/* What namespaces cost, counted in a control group of the calling process. */
+namespace
+{
+
+class memory_group {
+public:
+	memory_group()
+	{
+		if (!std::filesystem::exists(root + "/cgroup.controllers") ||
+		    read_file(root + "/cgroup.controllers").find("memory") == std::string::npos)
+			skip("needs a memory controller in " + root);
+		put(root + "/cgroup.subtree_control", "+memory");
+		std::filesystem::create_directory(path);
+		put(path + "/cgroup.procs", "0");
+	}
+	memory_group(const memory_group &) = delete;
+	memory_group &operator=(const memory_group &) = delete;
+	~memory_group()
+	{
+		try {
+			put(root + "/cgroup.procs", "0");
+		} catch (const check_failed &) {
+		}
+		rmdir(path.c_str());
+	}
+
+	/* Pages of the kernel's, other than those cut up for small objects. */
+	long long whole_pages() const
+	{
+		std::istringstream statistics(read_file(path + "/memory.stat"));
+		std::map<std::string, long long> bytes;
+		std::string name;
+
+		for (long long value; statistics >> name >> value;)
+			bytes[name] = value;
+		return (bytes.at("kernel") - bytes.at("slab")) / static_cast<long long>(page_size);
+	}
+
+private:
+	static void put(const std::string &file, const std::string &text)
+	{
+		const unique_fd opened = open_file(file, O_WRONLY);
+
+		check(write(opened.get(), text.data(), text.size()), "write " + file);
+	}
+
+	const std::string root = "/sys/fs/cgroup";
+	const std::string path = root + "/timens-" + std::to_string(getpid());
+};
+
+constexpr int many_namespaces = 600;
+/* The kernel counts in batches: as much is as good as none. */
+constexpr int inaccuracy = many_namespaces / 2;
+
+/* Makes namespaces, lets the caller do something to each, and holds them. */
+std::vector<unique_fd> hold_namespaces(const std::function<void()> &prepare)
+{
+	const rlimit enough{ many_namespaces + 100, many_namespaces + 100 };
+	std::vector<unique_fd> held;
+
+	check(setrlimit(RLIMIT_NOFILE, &enough), "setrlimit RLIMIT_NOFILE");
+	for (int i = 0; i < many_namespaces; i++) {
+		unshare_time();
+		prepare();
+		held.push_back(pending_namespace());
+	}
+	return held;
+}
+
+/* Checks with namespaces that have a page each that pages are counted. */
+void expect_pages_are_counted(const memory_group &group)
+{
+	const auto before = group.whole_pages();
+	auto held = hold_namespaces([] { set_offsets(some_offsets); });
+
+	expect_ge(group.whole_pages() - before, inaccuracy, "pages of namespaces with offsets");
+	held.clear();
+	expect_le(group.whole_pages() - before, inaccuracy, "pages of namespaces that are gone");
+}
+
+} // namespace
+
+TEST(the_page_of_a_namespace_goes_with_it)
+{
+	const memory_group group;
+
+	expect_pages_are_counted(group);
+}
+
+TEST(namespaces_without_offsets_take_no_page, .differs_from_stock = own_page_for_nothing)
+{
+	const memory_group group;
+
+	expect_pages_are_counted(group);
+	/* From here on nothing is inherited. */
+	enter(own_namespace());
+
+	const auto before = group.whole_pages();
+	const auto held = hold_namespaces([] {});
+
+	expect_le(group.whole_pages() - before, inaccuracy, "pages");
+}
+
+TEST(namespaces_that_inherit_offsets_share_a_page, .differs_from_stock = own_page_for_nothing)
+{
+	const memory_group group;
+
+	expect_pages_are_counted(group);
+	unshare_time();
+	set_offsets(some_offsets);
+
+	const auto before = group.whole_pages();
+	const auto held = hold_namespaces([] {});
+
+	expect_eq(read_offsets(), some_offsets, "the last one's");
+	expect_le(group.whole_pages() - before, inaccuracy, "pages");
+}
