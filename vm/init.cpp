@@ -589,8 +589,6 @@ void set_environment()
 	setenv("SHELL", "/bin/bash", 1);
 	setenv("LANG", "C.UTF-8", 1);
 	setenv("TERM", terminal.empty() ? "dumb" : terminal.c_str(), 1);
-	/* The clocks of this machine are nobody else's. */
-	setenv("TIMENS_MAY_SET_CLOCKS", "1", 1);
 }
 
 [[noreturn]] void power_off()
