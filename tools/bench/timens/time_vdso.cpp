@@ -33,7 +33,7 @@ namespace
 constexpr int calls = 240; /* getrandom() makes a new batch every 12 */
 constexpr int warm_up_calls = 24;
 constexpr int warm_up_rounds = 8;
-constexpr int cold_samples = 21; /* in each place */
+constexpr int cold_samples = 7; /* in each place */
 
 struct options {
 	struct image {
@@ -68,7 +68,8 @@ figure summarise(std::vector<double> values)
 	const auto quarter = values.size() / 4, half = values.size() - 2 * quarter;
 	const auto middle = values.begin() + quarter;
 
-	return { std::accumulate(middle, middle + half, 0.0) / half, *middle, *(middle + half - 1) };
+	return { std::accumulate(middle, middle + half, 0.0) / half, *middle,
+		 *(middle + half - 1) };
 }
 
 struct variant {
@@ -187,9 +188,8 @@ results measure(const options &wanted, const std::vector<variant> &variants,
 	results found;
 
 	for (const auto &what : list_probes())
-		found[what.name].assign(
-			variants.size(),
-			{ {}, std::vector<std::vector<double>>(bases.size()) });
+		found[what.name].assign(variants.size(),
+					{ {}, std::vector<std::vector<double>>(bases.size()) });
 	for (int place = 0; place < wanted.places; ++place) {
 		for (const auto &each : variants)
 			each.image->renew();

@@ -4,10 +4,10 @@
 
 #include "system.hpp"
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <functional>
-#include <csignal>
 #include <sched.h>
 #include <stdexcept>
 #include <sys/wait.h>

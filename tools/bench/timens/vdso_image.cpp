@@ -77,9 +77,8 @@ public:
 		for (const auto &section : sections()) {
 			if (section.sh_type != table_type)
 				continue;
-			for (const auto &each :
-			     table<const Elf64_Sym>(section.sh_offset,
-						    section.sh_size / sizeof(Elf64_Sym))) {
+			for (const auto &each : table<const Elf64_Sym>(
+				     section.sh_offset, section.sh_size / sizeof(Elf64_Sym))) {
 				if (string(sections()[section.sh_link], each.st_name) == name)
 					return &each;
 			}
@@ -164,9 +163,9 @@ void apply_alternatives(const elf &image)
 			continue;
 		/* Both are relative to where they stand. */
 		const auto room = image.table<char>(at + each.instruction, each.instruction_length);
-		const auto replacement = image.table<char>(
-			at + offsetof(alternative, replacement) + each.replacement,
-			each.replacement_length);
+		const auto replacement = image.table<char>(at + offsetof(alternative, replacement) +
+								   each.replacement,
+							   each.replacement_length);
 		std::ranges::copy(replacement, room.begin());
 		fill_with_nops(room.subspan(replacement.size()));
 	}
@@ -255,8 +254,7 @@ vdso_file::vdso_file(const std::string &path, side where)
 
 	if (!starts_as_elf(file)) {
 		std::size_t start = 0;
-		while (start < file.size() &&
-		       !starts_as_elf(std::string_view(file).substr(start)))
+		while (start < file.size() && !starts_as_elf(std::string_view(file).substr(start)))
 			start += page_size;
 		if (start >= file.size() || file.size() % page_size)
 			throw std::runtime_error(path + ": neither a vDSO nor a dump of one");
@@ -401,8 +399,8 @@ void vdso_image::prepare_data() const
 	for (auto &clock : host_->clocks) {
 		clock.seq &= ~1U;
 		for (int id = 0; id < static_cast<int>(std::size(clock.basetime)); ++id) {
-			const bool coarse = id == CLOCK_REALTIME_COARSE ||
-					    id == CLOCK_MONOTONIC_COARSE;
+			const bool coarse =
+				id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE;
 			const auto ns = ns_per_second / 4;
 
 			clock.basetime[id] = { 1'000'000U + id, coarse ? ns : ns << clock.shift };
@@ -426,8 +424,9 @@ void vdso_image::verify_clock(clockid_t id) const
 	const auto &base = data.basetime[id];
 	const bool coarse = id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE;
 	const auto at = [&](std::uint64_t cycles) {
-		auto time = coarse ? base.nsec :
-				     ((cycles - data.cycle_last) * data.mult + base.nsec) >> data.shift;
+		auto time =
+			coarse ? base.nsec
+			       : ((cycles - data.cycle_last) * data.mult + base.nsec) >> data.shift;
 
 		time += base.sec * ns_per_second;
 		if (timens_) {
@@ -444,11 +443,10 @@ void vdso_image::verify_clock(clockid_t id) const
 	const auto after = read_tsc();
 	const auto time = got.tv_sec * ns_per_second + got.tv_nsec;
 	if (status || time < at(before) || time > at(after))
-		throw std::runtime_error("clock " + std::to_string(id) + " reads " +
-					 std::to_string(time) + ", not from " +
-					 std::to_string(at(before)) + " to " +
-					 std::to_string(at(after)) +
-					 ": is vdso_data.hpp the layout of this vDSO?");
+		throw std::runtime_error(
+			"clock " + std::to_string(id) + " reads " + std::to_string(time) +
+			", not from " + std::to_string(at(before)) + " to " +
+			std::to_string(at(after)) + ": is vdso_data.hpp the layout of this vDSO?");
 }
 
 void vdso_image::verify() const
