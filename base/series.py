@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -68,14 +69,18 @@ def clean_environment(**settings):
     } | settings
 
 
-def git(*arguments, data=None, check=True, **settings):
+def try_git(*arguments, data=None, **settings):
+    """Runs git on the composed repository; it may fail."""
+    return subprocess.run(['git', *map(str, arguments)], input=data, capture_output=True,
+                          env=clean_environment(GIT_DIR=str(REPOSITORY), **settings), check=False)
+
+
+def git(*arguments, **keywords):
     """Runs git on the composed repository; returns what it prints, as bytes."""
-    process = subprocess.run(['git', *map(str, arguments)], input=data, capture_output=True,
-                             env=clean_environment(GIT_DIR=str(REPOSITORY), **settings),
-                             check=False)
-    if check and process.returncode:
+    process = try_git(*arguments, **keywords)
+    if process.returncode:
         raise SeriesError(f'git {arguments[0]} failed', process.stderr.decode())
-    return process.stdout if check else process
+    return process.stdout
 
 
 def git_line(*arguments, **keywords):
@@ -102,12 +107,11 @@ def name_some(paths):
 
 
 def stock_version():
-    """Debian's version of the source, and its kernel version."""
+    """Debian's version of the stock source; base/fetch-source leaves it when all is well."""
     try:
-        version = (BUILD / 'linux-stock.version').read_text(encoding='utf-8').split()[0]
+        return (BUILD / 'linux-stock.version').read_text(encoding='utf-8').strip()
     except FileNotFoundError:
         raise SeriesError(f'{STOCK} was not checked: run base/fetch-source') from None
-    return version
 
 
 # Patches
@@ -234,12 +238,11 @@ def check_whole_files(patches, removed):
     return owner
 
 
-def check_all_listed(composed):
-    """Every tracked file at a kernel path belongs to a patch."""
+def describe_unlisted(composed):
+    """Every tracked file at a kernel path belongs to a patch: says which do not."""
     unlisted = [path for path in tracked_kernel_files() if path not in composed.whole]
-    if unlisted:
-        raise SeriesError(f'no patch adds {name_some(unlisted)}: every file at a kernel path '
-                          'enters with one patch, named there as `Adds: PATH`')
+    return f'no patch adds {name_some(unlisted)}: every file at a kernel path enters with one ' \
+           'patch, named there as `Adds: PATH`' if unlisted else ''
 
 
 def tracked_files():
@@ -417,7 +420,8 @@ class Index:
         """Applies a diff exactly: a hunk may have moved, but every line must match."""
         if not diff:
             return
-        process = self.git('apply', '--cached', '--whitespace=nowarn', '-', data=diff, check=False)
+        process = try_git('apply', '--cached', '--whitespace=nowarn', '-', data=diff,
+                          **self.settings)
         if process.returncode:
             first = re.search(r'error: (?:patch failed: )?([^\s:]+(?::\d+)?)',
                               process.stderr.decode())
@@ -475,3 +479,16 @@ def diff_of(before, after, whole):
             if not any(part.startswith(f'diff --git a/{path} b/{path}\n'.encode())
                        for path in whole))
     return re.sub(rb'^index [0-9a-f]+\.\.[0-9a-f]+(?: \d+)?\n', b'', b''.join(kept), flags=re.M)
+
+
+def write_mails(composed):
+    """Writes build/series as git format-patch does; returns the mails in their order."""
+    folder = BUILD / 'series'
+    with exclusive(folder):
+        fresh = BUILD / 'series.new'
+        shutil.rmtree(fresh, ignore_errors=True)
+        git('format-patch', '-q', '--no-signature', '--diff-algorithm=histogram', '-o', fresh,
+            f'{composed.base}..{composed.tip}')
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    return sorted(folder.glob('*.patch'))
