@@ -19,9 +19,9 @@
 namespace bench
 {
 
-/* What is written to timens_offsets. */
+/* What is written to timens_offsets. Whole seconds: so no addition ever carries. */
 constexpr const char *no_offsets = "";
-constexpr const char *offsets = "monotonic 100000 500000000\nboottime 200000 500000000\n";
+constexpr const char *offsets = "monotonic 100000 0\nboottime 200000 0\n";
 
 inline bool has_time_namespaces()
 {

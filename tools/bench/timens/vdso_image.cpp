@@ -191,8 +191,7 @@ vvar_page make_host_page()
 
 vvar_page make_timens_page()
 {
-	constexpr vdso_timestamp monotonic{ 100'000, 500'000'000 },
-		boottime{ 200'000, 500'000'000 };
+	constexpr vdso_timestamp monotonic{ 100'000, 0 }, boottime{ 200'000, 0 };
 	vvar_page page{};
 
 	for (auto &clock : page.clocks) {
