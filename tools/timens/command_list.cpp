@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* timens list: the time namespaces that there are. */
+#include "commands.hpp"
+#include "listing.hpp"
+#include "namespaces.hpp"
+#include "options.hpp"
+#include "views.hpp"
+
+namespace timens
+{
+
+namespace
+{
+
+constexpr column columns[] = {
+	{ "NS", "number of the namespace (inode)", true },
+	{ "OWNER", "user ID of its owner", true },
+	{ "MONOTONIC", "offset of CLOCK_MONOTONIC from the host's", true },
+	{ "BOOTTIME", "offset of CLOCK_BOOTTIME from the host's", true },
+	{ "MONOTONIC-NOW", "what CLOCK_MONOTONIC shows in it, in seconds", true, false },
+	{ "BOOTTIME-NOW", "what CLOCK_BOOTTIME shows in it, in seconds", true, false },
+	{ "UPTIME", "the same as a duration", true, false },
+	{ "NPROCS", "number of processes in it", true },
+	{ "PID", "the process in it with the lowest ID", true },
+	{ "UID", "user ID of that process", true, false },
+	{ "COMMAND", "command line of that process" },
+};
+
+std::string help()
+{
+	return "\nUsage:\n timens list [options]\n\n"
+	       "List the time namespaces of the processes that you may see.\n\n"
+	       "Options:\n" +
+	       table_help +
+	       "\n -h, --help              display this help\n"
+	       " -V, --version           display version\n\n"
+	       "Available output columns:\n" +
+	       describe_columns(columns) + "\nFor more details see timens(1).\n";
+}
+
+template <class value, class function>
+cell cell_of(const std::optional<value> &known, function &&format)
+{
+	return known ? format(*known) : cell::none();
+}
+
+} /* namespace */
+
+std::string list_text(const table_options &options)
+{
+	table shown("namespaces", columns, options);
+	const auto host = read_host_clocks(own_offsets());
+	const auto offset_cell = [](nanoseconds clock_pair::*which) {
+		return [=](const clock_pair &offsets) {
+			return cell::number(format_offset(offsets.*which),
+					    (offsets.*which).count());
+		};
+	};
+	const auto clock_cell = [&](nanoseconds clock_pair::*which) {
+		return [&host, which](const clock_pair &offsets) {
+			const auto now = host.*which + offsets.*which;
+
+			return cell::number(format_seconds(now, 2), now.count());
+		};
+	};
+	const auto uptime_cell = [&](const clock_pair &offsets) {
+		const auto now = host.boottime + offsets.boottime;
+
+		return cell::number(format_duration(std::chrono::floor<seconds>(now)), now.count());
+	};
+
+	for (const auto &entry : list_namespaces())
+		shown.add({ cell::number(entry.inode),
+			    cell_of(entry.owner, [](uid_t uid) { return cell::number(uid); }),
+			    cell_of(entry.offsets, offset_cell(&clock_pair::monotonic)),
+			    cell_of(entry.offsets, offset_cell(&clock_pair::boottime)),
+			    cell_of(entry.offsets, clock_cell(&clock_pair::monotonic)),
+			    cell_of(entry.offsets, clock_cell(&clock_pair::boottime)),
+			    cell_of(entry.offsets, uptime_cell), cell::number(entry.processes),
+			    cell::number(entry.leader), cell::number(entry.leader_uid),
+			    cell::text(entry.command) });
+	return shown.text(terminal_width());
+}
+
+int command_list(int argc, char **argv)
+{
+	option_parser options(argc, argv, std::string(table_short_options), table_long_options(),
+			      help());
+	table_options wanted;
+
+	for (int given; (given = options.next()) != -1;)
+		take_table_option(given, wanted);
+	options.operands(0, 0, "");
+	require_time_namespaces();
+	print(list_text(wanted));
+	return 0;
+}
+
+} /* namespace timens */

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * timens run: a program in a new time namespace.
+ *
+ * The process itself enters and becomes the program, so that signals, the
+ * terminal and the exit status are the program's own.
+ */
+#include "commands.hpp"
+#include "error.hpp"
+#include "namespaces.hpp"
+#include "options.hpp"
+#include "system.hpp"
+
+#include <cstdlib>
+#include <sched.h>
+#include <unistd.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+namespace timens
+{
+
+namespace
+{
+
+const char *const help =
+	"\nUsage:\n timens run [options] [--] [<program> [<argument>...]]\n\n"
+	"Run a program, or a shell, in a new time namespace.\n\n"
+	"Options:\n"
+	"     --monotonic <offset>|=<value>  move CLOCK_MONOTONIC\n"
+	"     --boottime <offset>|=<value>   move CLOCK_BOOTTIME, and with it the uptime\n"
+	"     --uptime <duration>            both as on a machine that booted so long ago\n"
+	" -U, --user                         make a user namespace too; needs no privilege\n"
+	" -r, --map-root-user                be root in it (implies --user)\n"
+	"\n"
+	" -h, --help                         display this help\n"
+	" -V, --version                      display version\n"
+	"\n"
+	"An <offset> such as +3d4h, -90s or 0.5s is from the clock of the host, a <value>\n"
+	"is what the clock shows when the program starts. Units are w d h m s ms us ns.\n"
+	"\nFor more details see timens(1).\n";
+
+enum long_option { opt_monotonic = 256, opt_boottime, opt_uptime };
+
+enum class user_mapping { none, same, root };
+
+struct settings {
+	std::optional<clock_setting> monotonic, boottime, uptime;
+	user_mapping user = user_mapping::none;
+	std::span<char *> command;
+};
+
+settings parse(int argc, char **argv)
+{
+	option_parser options(argc, argv, "+Ur",
+			      { { "monotonic", required_argument, nullptr, opt_monotonic },
+				{ "boottime", required_argument, nullptr, opt_boottime },
+				{ "uptime", required_argument, nullptr, opt_uptime },
+				{ "user", no_argument, nullptr, 'U' },
+				{ "map-root-user", no_argument, nullptr, 'r' } },
+			      help);
+	settings wanted;
+
+	for (int given; (given = options.next()) != -1;) {
+		switch (given) {
+		case opt_monotonic:
+			wanted.monotonic = parse_clock_setting(optarg);
+			break;
+		case opt_boottime:
+			wanted.boottime = parse_clock_setting(optarg);
+			break;
+		case opt_uptime:
+			if (optarg[0] == '=' || optarg[0] == '+')
+				options.fail("--uptime wants a duration without '" +
+					     std::string(optarg, 1) + "'");
+			wanted.uptime = parse_clock_setting(std::string("=") + optarg);
+			break;
+		case 'U':
+			if (wanted.user == user_mapping::none)
+				wanted.user = user_mapping::same;
+			break;
+		case 'r':
+			wanted.user = user_mapping::root;
+			break;
+		}
+	}
+	if (wanted.uptime && (wanted.monotonic || wanted.boottime))
+		options.fail("--uptime sets both clocks, so it excludes --monotonic and "
+			     "--boottime");
+	if (wanted.uptime)
+		wanted.monotonic = wanted.boottime = wanted.uptime;
+	wanted.command = options.operands();
+	return wanted;
+}
+
+/* A clock that was not named keeps the offset that the caller has. */
+clock_pair resolve_all(const settings &wanted, const clock_pair &own)
+{
+	const auto host = read_host_clocks(own);
+	auto offsets = own;
+
+	if (wanted.monotonic)
+		offsets.monotonic = resolve(*wanted.monotonic, "--monotonic", host.monotonic);
+	if (wanted.boottime)
+		offsets.boottime = resolve(*wanted.boottime, "--boottime", host.boottime);
+	return offsets;
+}
+
+void make_namespaces(user_mapping user)
+{
+	const bool with_user = user != user_mapping::none;
+
+	if (unshare(CLONE_NEWTIME | (with_user ? CLONE_NEWUSER : 0)) == 0)
+		return;
+	const int reason = errno;
+	std::string advice;
+	if (reason == EPERM && with_user)
+		advice = "this system does not let users make user namespaces; be root, without -U";
+	else if (reason == EPERM)
+		advice = "it takes CAP_SYS_ADMIN; with -U it needs no privilege";
+	else if (reason == ENOSPC)
+		advice = std::string("raise /proc/sys/user/max_time_namespaces") +
+			 (with_user ? " or max_user_namespaces" : "");
+	throw system_failure("making the time namespace", reason, advice);
+}
+
+void map_user(user_mapping user, uid_t uid, gid_t gid)
+{
+	const auto line = [&](unsigned int id) {
+		return std::to_string(user == user_mapping::root ? 0 : id) + " " +
+		       std::to_string(id) + " 1\n";
+	};
+
+	/* Without this a user may not map a group. */
+	write_file("/proc/self/setgroups", "deny");
+	write_file("/proc/self/uid_map", line(uid));
+	write_file("/proc/self/gid_map", line(gid));
+}
+
+void set_offsets(const clock_pair &offsets)
+{
+	try {
+		write_file("/proc/self/timens_offsets", offsets_text(offsets));
+	} catch (const system_failure &failure) {
+		const char *advice = "";
+
+		if (failure.code == EPERM)
+			advice = "it takes CAP_SYS_TIME; with -U it needs no privilege";
+		else if (failure.code == ERANGE)
+			advice = "a clock would be below zero or beyond 146 years";
+		throw system_failure("setting the offsets", failure.code, advice);
+	}
+}
+
+/* Exec alone would do from Linux 6.2 on. */
+void enter_pending()
+{
+	const auto next = open_file("/proc/self/ns/time_for_children");
+
+	check(setns(next.get(), CLONE_NEWTIME), "entering the new time namespace");
+}
+
+} /* namespace */
+
+int command_run(int argc, char **argv)
+{
+	const auto wanted = parse(argc, argv);
+	const auto uid = geteuid();
+	const auto gid = getegid();
+
+	require_time_namespaces();
+	const auto own = own_offsets();
+	resolve_all(wanted, own);
+
+	make_namespaces(wanted.user);
+	if (wanted.user != user_mapping::none)
+		map_user(wanted.user, uid, gid);
+	if (wanted.monotonic || wanted.boottime)
+		set_offsets(resolve_all(wanted, own));
+	enter_pending();
+	execute(wanted.command);
+}
+
+void execute(std::span<char *> command)
+{
+	const char *shell = getenv("SHELL");
+	char *const interactive[] = { const_cast<char *>(shell ? shell : "/bin/sh"), nullptr };
+	char *const *arguments = command.empty() ? interactive : command.data();
+
+	execvp(arguments[0], arguments);
+	const int reason = errno;
+	const std::string name = arguments[0];
+	if (reason == ENOENT && name.find('/') == std::string::npos)
+		throw error("no program '" + name + "' in PATH", exit_not_found);
+	throw error(name + ": " + std::generic_category().message(reason),
+		    reason == ENOENT ? exit_not_found : exit_cannot_execute);
+}
+
+} /* namespace timens */

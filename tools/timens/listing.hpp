@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The tables of timens list and timens show, which timens watch shows again and again. */
+#pragma once
+
+#include "namespaces.hpp"
+#include "table.hpp"
+#include "views.hpp"
+#include "visitor.hpp"
+
+#include <memory>
+#include <string>
+
+namespace timens
+{
+
+/* The time namespaces that there are, now. */
+std::string list_text(const table_options &options);
+
+/* Every view of time, here and in another namespace, or here alone. */
+class showing {
+public:
+	explicit showing(const std::optional<std::string> &other);
+
+	/* Which namespaces these are, in words. */
+	std::string heading() const;
+	/* Reads them all. */
+	std::string text(const table_options &options);
+	/* Did a view there differ from what the offsets say? */
+	bool has_wrong() const
+	{
+		return wrong;
+	}
+
+private:
+	std::vector<cell> compare(int number);
+	std::vector<cell> alone(const view &what) const;
+
+	bool is_remote;
+	target there;
+	clock_pair own, other;
+	std::vector<view> views;
+	std::unique_ptr<visitor> inside;
+	bool wrong = false;
+};
+
+} /* namespace timens */

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* timens(1): run programs in time namespaces, and look at these. */
+#include "commands.hpp"
+#include "error.hpp"
+#include "options.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <unistd.h>
+
+namespace timens
+{
+
+namespace
+{
+
+struct verb {
+	const char *name;
+	int (*command)(int argc, char **argv);
+	const char *summary;
+	/* Its exit status is that of a program, so timens has statuses of its own. */
+	bool becomes_program = false;
+};
+
+constexpr verb verbs[] = {
+	{ "run", command_run, "run a program in a new time namespace", true },
+	{ "exec", command_exec, "run a program in an existing one", true },
+	{ "list", command_list, "list time namespaces" },
+	{ "show", command_show, "show every clock and view of time, here and there" },
+};
+
+std::string help_text()
+{
+	std::string text = "\nUsage:\n timens <command> [options] [argument...]\n\n"
+			   "Give programs clocks of their own, and look at those of others.\n\n"
+			   "Commands:\n";
+
+	for (const auto &verb : verbs) {
+		const std::string name = verb.name;
+
+		text += " " + name + std::string(12 - name.size(), ' ') + verb.summary + "\n";
+	}
+	return text + "\n -h, --help     display this help; 'timens <command> --help' for more\n"
+		      " -V, --version  display version\n"
+		      "\nFor more details see timens(1).\n";
+}
+
+const verb &find_verb(const std::string &name)
+{
+	const auto found = std::ranges::find_if(
+		verbs, [&](const verb &candidate) { return name == candidate.name; });
+
+	if (found == std::end(verbs))
+		throw usage_error("no command '" + name + "'; try 'timens --help'");
+	return *found;
+}
+
+int report(const char *message, int status)
+{
+	std::fprintf(stderr, "timens: %s\n", message);
+	return status;
+}
+
+int run_verb(const verb &chosen, int argc, char **argv)
+{
+	try {
+		return chosen.command(argc, argv);
+	} catch (const error &failure) {
+		const bool is_own = failure.status < exit_no_run;
+
+		return report(failure.what(),
+			      chosen.becomes_program && is_own ? exit_no_run : failure.status);
+	}
+}
+
+int run(int argc, char **argv)
+{
+	if (argc < 2)
+		throw usage_error("a command is wanted; try 'timens --help'");
+	const std::string first = argv[1];
+	if (first == "-h" || first == "--help")
+		throw information{ help_text() };
+	if (first == "-V" || first == "--version")
+		throw information{ version_text() };
+	return run_verb(find_verb(first), argc - 1, argv + 1);
+}
+
+} /* namespace */
+
+void print(const std::string &text)
+{
+	std::fwrite(text.data(), 1, text.size(), stdout);
+	if (std::fflush(stdout))
+		throw system_failure("writing the output", errno);
+}
+
+} /* namespace timens */
+
+int main(int argc, char **argv)
+{
+	using namespace timens;
+
+	try {
+		try {
+			return run(argc, argv);
+		} catch (const information &wanted) {
+			print(wanted.text);
+			return exit_good;
+		}
+	} catch (const error &failure) {
+		return report(failure.what(), failure.status);
+	} catch (const std::exception &failure) {
+		return report(failure.what(), exit_failure);
+	}
+}

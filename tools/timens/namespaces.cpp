@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "namespaces.hpp"
+
+#include "error.hpp"
+#include "views.hpp"
+#include "visitor.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <dirent.h>
+#include <linux/nsfs.h>
+#include <map>
+#include <memory>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+namespace timens
+{
+
+namespace
+{
+
+std::optional<pid_t> parse_pid(const std::string &text)
+{
+	pid_t pid;
+	const auto *end = text.data() + text.size();
+	const auto result = std::from_chars(text.data(), end, pid);
+
+	if (result.ec != std::errc() || result.ptr != end || pid <= 0)
+		return {};
+	return pid;
+}
+
+std::optional<ino_t> inode_of(const std::string &path)
+{
+	struct stat status;
+
+	if (stat(path.c_str(), &status))
+		return {};
+	return status.st_ino;
+}
+
+std::vector<pid_t> list_processes()
+{
+	const std::unique_ptr<DIR, int (*)(DIR *)> proc(opendir("/proc"), closedir);
+	std::vector<pid_t> processes;
+
+	if (!proc)
+		throw system_failure("/proc", errno);
+	while (const auto *entry = readdir(proc.get())) {
+		if (const auto pid = parse_pid(entry->d_name))
+			processes.push_back(*pid);
+	}
+	std::ranges::sort(processes);
+	return processes;
+}
+
+/* Other users choose these names: nothing in them may move the cursor. */
+std::string printable(std::string text)
+{
+	for (auto &c : text) {
+		if (static_cast<unsigned char>(c) < ' ' || c == 0x7f)
+			c = c && c != '\n' ? '?' : ' ';
+	}
+	text.erase(text.find_last_not_of(' ') + 1);
+	return text;
+}
+
+} /* namespace */
+
+void require_time_namespaces()
+{
+	if (access("/proc/self/ns/time", F_OK) == 0)
+		return;
+	if (access("/proc/self/ns", F_OK))
+		throw error("/proc is not mounted: mount -t proc proc /proc");
+	throw error("this kernel has no time namespaces: one of Linux 5.6 or later with "
+		    "CONFIG_TIME_NS=y is needed");
+}
+
+clock_pair read_offsets(pid_t pid)
+{
+	const auto path = proc_path(pid, "timens_offsets");
+	const auto offsets = parse_offsets(read_file(path));
+
+	if (!offsets)
+		throw error(path + " is empty: the process has ended");
+	return *offsets;
+}
+
+clock_pair own_offsets()
+{
+	return read_offsets(0);
+}
+
+clock_pair read_host_clocks(const clock_pair &own)
+{
+	return { read_clock(CLOCK_MONOTONIC) - own.monotonic,
+		 read_clock(CLOCK_BOOTTIME) - own.boottime };
+}
+
+target::target(const std::string &name)
+{
+	const auto pid = parse_pid(name);
+	const bool is_path = name.find('/') != std::string::npos;
+
+	if (!pid && !is_path)
+		throw usage_error("'" + name +
+				  "': the number of a process is wanted, or the path of a "
+				  "namespace file such as /proc/1/ns/time");
+	process = pid.value_or(0);
+	if (pid && access(proc_path(*pid, "").c_str(), F_OK))
+		throw error("there is no process " + name);
+	const auto path = pid ? proc_path(*pid, "ns/time") : name;
+	try {
+		file = open_file(path);
+	} catch (const system_failure &failure) {
+		if (failure.code == EACCES || failure.code == EPERM)
+			throw system_failure(path, failure.code,
+					     "only root and whoever may trace the process can");
+		if (pid && failure.code == ENOENT)
+			throw error("process " + name + " has ended");
+		throw;
+	}
+	if (ioctl(file.get(), NS_GET_NSTYPE) != CLONE_NEWTIME)
+		throw error(path + " is not a time namespace: /proc/PID/ns/time is one");
+	number = inode_of("/proc/self/fd/" + std::to_string(file.get())).value_or(0);
+}
+
+target target::own()
+{
+	return target("/proc/self/ns/time");
+}
+
+std::string target::name() const
+{
+	return "time:[" + std::to_string(number) + "]";
+}
+
+void target::enter() const
+{
+	if (number == inode_of("/proc/self/ns/time"))
+		return;
+	if (setns(file.get(), CLONE_NEWTIME) == 0)
+		return;
+	int reason = errno;
+	if (reason == EPERM) {
+		const unique_fd user(ioctl(file.get(), NS_GET_USERNS));
+
+		if (user.get() >= 0 && setns(user.get(), CLONE_NEWUSER) == 0 &&
+		    setns(file.get(), CLONE_NEWTIME) == 0)
+			return;
+	}
+	throw system_failure("entering " + name(), reason,
+			     reason == EPERM ? "it takes CAP_SYS_ADMIN in the user namespace that "
+					       "owns it, or being its owner" :
+					       "");
+}
+
+clock_pair target::offsets() const
+{
+	const auto inode = inode_of("/proc/self/ns/time");
+
+	if (number == inode)
+		return own_offsets();
+	/* The file shows the namespace of the children, which can be another one. */
+	if (process && number == inode_of(proc_path(process, "ns/time_for_children")))
+		return read_offsets(process);
+	const visitor inside(*this, { [] { return own_offsets().monotonic; },
+				      [] { return own_offsets().boottime; } });
+	return { inside.ask(0).value(), inside.ask(1).value() };
+}
+
+std::optional<uid_t> owner_of(int namespace_fd)
+{
+	const unique_fd user(ioctl(namespace_fd, NS_GET_USERNS));
+	uid_t owner;
+
+	if (user.get() < 0 || ioctl(user.get(), NS_GET_OWNER_UID, &owner))
+		return {};
+	return owner;
+}
+
+std::string command_of(pid_t pid)
+{
+	try {
+		const auto arguments = printable(read_file(proc_path(pid, "cmdline")));
+
+		if (!arguments.empty())
+			return arguments;
+		return "[" + printable(read_file(proc_path(pid, "comm"))) + "]";
+	} catch (const system_failure &) {
+		return "";
+	}
+}
+
+namespace
+{
+
+namespace_entry describe(ino_t inode, pid_t leader, const char *file)
+{
+	namespace_entry entry{ .inode = inode,
+			       .owner = {},
+			       .offsets = {},
+			       .processes = 0,
+			       .leader = leader,
+			       .leader_uid = 0,
+			       .command = command_of(leader) };
+	struct stat status;
+
+	if (stat(proc_path(leader, "").c_str(), &status) == 0)
+		entry.leader_uid = status.st_uid;
+	try {
+		entry.owner = owner_of(open_file(proc_path(leader, file)).get());
+	} catch (const system_failure &) {
+		/* It has ended meanwhile: what is known is shown. */
+	}
+	return entry;
+}
+
+} /* namespace */
+
+std::vector<namespace_entry> list_namespaces()
+{
+	std::map<ino_t, namespace_entry> found;
+	const auto entry_of = [&](ino_t inode, pid_t pid, const char *file) -> namespace_entry & {
+		const auto known = found.find(inode);
+
+		if (known != found.end())
+			return known->second;
+		return found.emplace(inode, describe(inode, pid, file)).first->second;
+	};
+	std::map<ino_t, std::pair<pid_t, ino_t>> awaited;
+
+	for (const auto pid : list_processes()) {
+		const auto own = inode_of(proc_path(pid, "ns/time"));
+		const auto next = inode_of(proc_path(pid, "ns/time_for_children"));
+
+		if (!own || !next)
+			continue;
+		auto &entry = entry_of(*own, pid, "ns/time");
+		++entry.processes;
+		if (own != next)
+			awaited.try_emplace(*next, pid, *own);
+		else if (!entry.offsets) {
+			try {
+				entry.offsets = read_offsets(pid);
+			} catch (const error &) {
+				/* It has ended; another may tell. */
+			}
+		}
+	}
+	/* Those that have no process yet, but will. */
+	for (const auto &[inode, process] : awaited) {
+		auto &entry = entry_of(inode, process.first, "ns/time_for_children");
+
+		if (entry.offsets)
+			continue;
+		try {
+			entry.offsets = read_offsets(process.first);
+		} catch (const error &) {
+		}
+	}
+
+	std::vector<namespace_entry> entries;
+	for (auto &[inode, entry] : found)
+		entries.push_back(std::move(entry));
+	return entries;
+}
+
+} /* namespace timens */

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Time namespaces as /proc shows them. */
+#pragma once
+
+#include "offsets.hpp"
+#include "system.hpp"
+
+#include <optional>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+namespace timens
+{
+
+/* Throws an error that says what is missing: the option of the kernel, or /proc. */
+void require_time_namespaces();
+
+/* Offsets of the namespace that the children of a process are going to enter. */
+clock_pair read_offsets(pid_t pid);
+
+/* Offsets of the namespace that this process is in: exec has made it that of its children. */
+clock_pair own_offsets();
+
+/* The host's clocks now. */
+clock_pair read_host_clocks(const clock_pair &own);
+
+/* A namespace that a user has named: by a process in it, or by a file. */
+class target {
+public:
+	/* A PID, or a path with a slash; throws usage_error and error. */
+	explicit target(const std::string &name);
+	/* The namespace of the calling process. */
+	static target own();
+
+	/* The process that was named, or 0. */
+	pid_t pid() const
+	{
+		return process;
+	}
+	ino_t inode() const
+	{
+		return number;
+	}
+	int fd() const
+	{
+		return file.get();
+	}
+	std::string name() const;
+
+	/*
+	 * The calling process, and not only its children, enters. Whoever may not
+	 * do so, but owns the user namespace that the namespace belongs to, enters
+	 * that one first.
+	 */
+	void enter() const;
+
+	/* Does it without a privilege where it can. */
+	clock_pair offsets() const;
+
+private:
+	target() = default;
+
+	pid_t process = 0;
+	ino_t number = 0;
+	unique_fd file;
+};
+
+/* The user who owns the user namespace that the namespace belongs to, if we may know. */
+std::optional<uid_t> owner_of(int namespace_fd);
+
+struct namespace_entry {
+	ino_t inode;
+	std::optional<uid_t> owner;
+	std::optional<clock_pair> offsets;
+	/* 0 where only children that are still to be made will be in it. */
+	unsigned int processes = 0;
+	pid_t leader;
+	uid_t leader_uid;
+	std::string command;
+};
+
+/* All that processes are in, of the processes that we may see; by number. */
+std::vector<namespace_entry> list_namespaces();
+
+/* The arguments of a process on one line, or its name in brackets. */
+std::string command_of(pid_t pid);
+
+} /* namespace timens */

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "offsets.hpp"
+
+#include "error.hpp"
+
+#include <cstdint>
+#include <sstream>
+
+namespace timens
+{
+
+namespace
+{
+
+/* Half of what the kernel's clocks can count, so that they do not run over. */
+constexpr nanoseconds latest = 4'611'686'019s - 1ns;
+
+} /* namespace */
+
+clock_setting parse_clock_setting(std::string_view text)
+{
+	if (!text.starts_with('='))
+		return { clock_setting::kind::offset, parse_duration(text) };
+	const auto value = parse_duration(text.substr(1));
+	if (value < 0ns)
+		throw usage_error("'" + std::string(text) + "': a clock cannot be below zero");
+	return { clock_setting::kind::value, value };
+}
+
+nanoseconds resolve(const clock_setting &setting, std::string_view clock, nanoseconds host)
+{
+	const bool exact = setting.kind == clock_setting::kind::value;
+	const auto value = exact ? setting.time : add(host, setting.time);
+	const auto name = std::string(clock) + " '" + (exact ? "=" : "") +
+			  (exact ? format_duration(setting.time) : format_offset(setting.time)) +
+			  "': ";
+
+	if (value && *value < 0ns)
+		throw usage_error(name + "the clock would be below zero; -" +
+				  format_duration(std::chrono::floor<seconds>(host)) +
+				  " is the least, or =0");
+	if (!value || *value > latest)
+		throw usage_error(name + "the clock would be beyond 146 years; =" +
+				  format_duration(std::chrono::floor<seconds>(latest)) +
+				  " is the most");
+	return *value - host;
+}
+
+std::string offsets_text(const clock_pair &offsets)
+{
+	const auto line = [](const char *clock, nanoseconds offset) {
+		const auto whole = std::chrono::floor<seconds>(offset);
+
+		return std::string(clock) + " " + std::to_string(whole.count()) + " " +
+		       std::to_string((offset - whole).count()) + "\n";
+	};
+
+	return line("monotonic", offsets.monotonic) + line("boottime", offsets.boottime);
+}
+
+std::optional<clock_pair> parse_offsets(const std::string &text)
+{
+	std::istringstream words(text);
+	clock_pair offsets;
+	std::string clock;
+	std::int64_t whole, fraction;
+	int found = 0;
+
+	while (words >> clock >> whole >> fraction) {
+		const auto time = add(seconds(whole), nanoseconds(fraction));
+
+		if (!time)
+			return {};
+		if (clock == "monotonic")
+			offsets.monotonic = *time;
+		else if (clock == "boottime")
+			offsets.boottime = *time;
+		else
+			continue;
+		++found;
+	}
+	if (found != 2)
+		return {};
+	return offsets;
+}
+
+} /* namespace timens */

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The two clocks of a time namespace: what a user asks for, and the offsets
+ * that give it.
+ */
+#pragma once
+
+#include "duration.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace timens
+{
+
+/* One time for each of the clocks that a namespace moves. */
+struct clock_pair {
+	nanoseconds monotonic{};
+	nanoseconds boottime{};
+
+	bool operator==(const clock_pair &) const = default;
+};
+
+/* What a clock shall be: so far from the host's, or at a value. */
+struct clock_setting {
+	enum class kind { offset, value } kind;
+	nanoseconds time;
+
+	bool operator==(const clock_setting &) const = default;
+};
+
+/* "+3d4h", "-90s", "=0"; throws usage_error. */
+clock_setting parse_clock_setting(std::string_view text);
+
+/*
+ * The offset that makes a clock so. Throws usage_error where the kernel would
+ * refuse it: below zero, or beyond about 146 years.
+ */
+nanoseconds resolve(const clock_setting &setting, std::string_view clock, nanoseconds host);
+
+/* The text of /proc/PID/timens_offsets. */
+std::string offsets_text(const clock_pair &offsets);
+std::optional<clock_pair> parse_offsets(const std::string &text);
+
+} /* namespace timens */

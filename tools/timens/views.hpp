@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Every way in which a program can see the time, and which offset moves it. */
+#pragma once
+
+#include "offsets.hpp"
+
+#include <ctime>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <vector>
+
+namespace timens
+{
+
+struct named_clock {
+	/* As in clock_gettime(2), in small letters without CLOCK_. */
+	std::string_view name;
+	clockid_t id;
+	/* nullptr: it is the same everywhere. */
+	nanoseconds clock_pair::*follows;
+	/* What it may lag behind the moment: a tick. */
+	nanoseconds resolution = 0ns;
+};
+
+std::span<const named_clock> all_clocks();
+
+/* By name, with or without CLOCK_, in any case; throws usage_error. */
+const named_clock &find_clock(const std::string &name);
+
+/* "CLOCK_MONOTONIC" */
+std::string full_name(const named_clock &clock);
+
+nanoseconds offset_of(const named_clock &clock, const clock_pair &offsets);
+
+/* By the vDSO, and by the system call. These throw system_failure. */
+nanoseconds read_clock(clockid_t clock);
+nanoseconds read_clock_by_syscall(clockid_t clock);
+
+nanoseconds read_sysinfo_uptime();
+nanoseconds read_proc_uptime();
+nanoseconds read_boot_date();
+nanoseconds read_start_time(pid_t pid);
+
+/* The clock as a timer sees it: a deadline on it, less what is left of that. */
+nanoseconds read_clock_by_timerfd(clockid_t clock);
+nanoseconds read_clock_by_timer(clockid_t clock);
+
+struct view {
+	std::string name;
+	std::function<nanoseconds()> read;
+	nanoseconds clock_pair::*follows;
+	/* It moves the other way. */
+	bool is_date;
+	nanoseconds resolution;
+
+	nanoseconds moves_by(const clock_pair &offsets) const;
+	/* Nothing where this machine or kernel, or the user's rights, do not have it. */
+	std::optional<nanoseconds> try_read() const;
+};
+
+/* With the start time of a process, as who asks sees it. */
+std::vector<view> list_views(pid_t process);
+
+} /* namespace timens */
