@@ -29,6 +29,10 @@ constexpr verb verbs[] = {
 	{ "exec", command_exec, "run a program in an existing one", true },
 	{ "list", command_list, "list time namespaces" },
 	{ "show", command_show, "show every clock and view of time, here and there" },
+	{ "watch", command_watch, "show clocks live" },
+	{ "check", command_check, "check that all views of time agree" },
+	{ "translate", command_translate, "convert times between the host and a namespace" },
+	{ "features", command_features, "say what this kernel offers and lacks" },
 };
 
 std::string help_text()

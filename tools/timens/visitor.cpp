@@ -74,32 +74,32 @@ visitor::~visitor()
 
 std::optional<nanoseconds> visitor::ask(int question) const
 {
-	if (write(ours.get(), &question, sizeof(question)) < 0)
+	if (send(ours.get(), &question, sizeof(question), MSG_NOSIGNAL) < 0)
 		throw system_failure("asking the process in the namespace", errno);
 	return receive(ours.get());
 }
 
 void visitor::serve(const target &where) const
 {
-	const auto send = [&](const answer &reply) {
-		if (write(theirs.get(), &reply, sizeof(reply)) < 0)
+	const auto reply = [&](const answer &given) {
+		if (write(theirs.get(), &given, sizeof(given)) < 0)
 			_exit(1);
 	};
 	int question;
 
 	try {
 		where.enter();
-		send({ answer::kind::none, 0, {} });
+		reply({ answer::kind::none, 0, {} });
 		while (read(theirs.get(), &question, sizeof(question)) > 0) {
 			const auto value = readers.at(question)();
 
-			send({ value ? answer::kind::value : answer::kind::none,
+			reply({ value ? answer::kind::value : answer::kind::none,
 			       value.value_or(0ns).count(),
 			       {} });
 		}
 		_exit(0);
 	} catch (const std::exception &reason) {
-		send(failed(reason));
+		reply(failed(reason));
 		_exit(1);
 	}
 }
