@@ -54,6 +54,7 @@ boot = vm/boot $(1) --kernel build/$(KERNEL)/bzImage --results build/results/$(K
 	--memory '$(MEM)' --processors '$(SMP)' --accelerator '$(ACCEL)' --timeout '$(TIMEOUT)'
 
 include base/base.mk
+include tools/bench/timens/bench.mk
 
 .PHONY: help packages kernel run shell test selftests test-vm clean distclean
 
@@ -103,7 +104,7 @@ test-vm: kernel-$(KERNEL) build/guest/init ## test the guest and the judge of te
 	@vm/test-guest build/$(KERNEL)/bzImage $(call tree_of,$(KERNEL)) build/guest/init
 
 clean: ## remove what was built, but keep the kernel source
-	@rm -rf $(flavours:%=build/%) build/guest build/selftests build/results
+	@[[ ! -d build ]] || find build -mindepth 1 -maxdepth 1 -not -name 'linux*' -not -name 'series.git*' -exec rm -rf {} +
 
 distclean: ## remove all of build/
 	@rm -rf build
