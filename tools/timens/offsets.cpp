@@ -15,21 +15,33 @@ namespace
 /* Half of what the kernel's clocks can count, so that they do not run over. */
 constexpr nanoseconds latest = 4'611'686'019s - 1ns;
 
+/* The way through the past keeps the earliest time from running over. */
+std::optional<nanoseconds> join(std::int64_t whole, std::int64_t fraction)
+{
+	const std::int64_t borrow = whole < 0 ? nanoseconds(1s).count() : 0;
+	std::int64_t sum;
+
+	if (__builtin_mul_overflow(whole + (borrow != 0), nanoseconds(1s).count(), &sum) ||
+	    __builtin_add_overflow(sum, fraction - borrow, &sum))
+		return {};
+	return nanoseconds(sum);
+}
+
 } /* namespace */
 
 clock_setting parse_clock_setting(std::string_view text)
 {
 	if (!text.starts_with('='))
-		return { clock_setting::kind::offset, parse_duration(text) };
+		return { setting_kind::offset, parse_duration(text) };
 	const auto value = parse_duration(text.substr(1));
 	if (value < 0ns)
 		throw usage_error("'" + std::string(text) + "': a clock cannot be below zero");
-	return { clock_setting::kind::value, value };
+	return { setting_kind::value, value };
 }
 
 nanoseconds resolve(const clock_setting &setting, std::string_view clock, nanoseconds host)
 {
-	const bool exact = setting.kind == clock_setting::kind::value;
+	const bool exact = setting.kind == setting_kind::value;
 	const auto value = exact ? setting.time : add(host, setting.time);
 	const auto name = std::string(clock) + " '" + (exact ? "=" : "") +
 			  (exact ? format_duration(setting.time) : format_offset(setting.time)) +
@@ -49,10 +61,10 @@ nanoseconds resolve(const clock_setting &setting, std::string_view clock, nanose
 std::string offsets_text(const clock_pair &offsets)
 {
 	const auto line = [](const char *clock, nanoseconds offset) {
-		const auto whole = std::chrono::floor<seconds>(offset);
+		const bool borrow = offset % 1s < 0ns;
 
-		return std::string(clock) + " " + std::to_string(whole.count()) + " " +
-		       std::to_string((offset - whole).count()) + "\n";
+		return std::string(clock) + " " + std::to_string(offset / 1s - borrow) + " " +
+		       std::to_string((offset % 1s + (borrow ? 1s : 0s)).count()) + "\n";
 	};
 
 	return line("monotonic", offsets.monotonic) + line("boottime", offsets.boottime);
@@ -67,7 +79,7 @@ std::optional<clock_pair> parse_offsets(const std::string &text)
 	int found = 0;
 
 	while (words >> clock >> whole >> fraction) {
-		const auto time = add(seconds(whole), nanoseconds(fraction));
+		const auto time = join(whole, fraction);
 
 		if (!time)
 			return {};

@@ -22,9 +22,11 @@ struct clock_pair {
 	bool operator==(const clock_pair &) const = default;
 };
 
+enum class setting_kind { offset, value };
+
 /* What a clock shall be: so far from the host's, or at a value. */
 struct clock_setting {
-	enum class kind { offset, value } kind;
+	setting_kind kind;
 	nanoseconds time;
 
 	bool operator==(const clock_setting &) const = default;

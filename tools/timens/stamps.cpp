@@ -3,17 +3,60 @@
 
 #include "error.hpp"
 
-#include <algorithm>
-#include <regex>
-
 namespace timens
 {
 
 namespace
 {
 
-/* Not a part of a version, an address or a word. */
-const std::regex stamp_in_line(R"((^|[^0-9A-Za-z.-])([0-9]{1,12}\.([0-9]{1,9}))(?![0-9A-Za-z.]))");
+bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* What makes digits a part of a version, an address or a word. */
+bool belongs_to_word(char c)
+{
+	return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+	       c == '-' || c == '_';
+}
+
+struct stamp_place {
+	std::size_t start, length, digits;
+};
+
+/* The stamp that begins here, if one does. */
+std::optional<stamp_place> stamp_at(std::string_view line, std::size_t start)
+{
+	const auto digits_from = [&](std::size_t from) {
+		auto end = from;
+
+		while (end < line.size() && is_digit(line[end]))
+			++end;
+		return end - from;
+	};
+
+	if (start > 0 && belongs_to_word(line[start - 1]))
+		return {};
+	const auto whole = start + (line[start] == '-');
+	const auto point = whole + digits_from(whole);
+	if (point == whole || point >= line.size() || line[point] != '.')
+		return {};
+	const auto digits = digits_from(point + 1);
+	const auto end = point + 1 + digits;
+	if (digits < 1 || digits > 9 || (end < line.size() && belongs_to_word(line[end])))
+		return {};
+	return stamp_place{ start, end - start, digits };
+}
+
+std::optional<stamp_place> find_stamp(std::string_view line)
+{
+	for (std::size_t start = 0; start < line.size(); ++start) {
+		if (const auto found = stamp_at(line, start))
+			return found;
+	}
+	return {};
+}
 
 } /* namespace */
 
@@ -31,27 +74,26 @@ nanoseconds parse_stamp(std::string_view text)
 
 std::optional<std::string> move_stamp(const std::string &line, nanoseconds by)
 {
-	std::smatch found;
+	const auto found = find_stamp(line);
 
-	if (!std::regex_search(line, found, stamp_in_line))
+	if (!found)
 		return line;
-	try {
-		const auto moved = add(parse_duration(found.str(2)), by);
-
-		if (!moved)
-			return {};
-		auto stamp = format_seconds(*moved, static_cast<int>(found.length(3)));
-		auto start = found.prefix().str() + found.str(1);
-		/* Keep the columns of the lines, as far as there is room. */
-		const auto width = static_cast<std::size_t>(found.length(2));
-		for (auto n = stamp.size(); n > width && start.ends_with("  "); --n)
-			start.pop_back();
-		if (stamp.size() < width)
-			stamp.insert(0, width - stamp.size(), ' ');
-		return start + stamp + found.suffix().str();
-	} catch (const usage_error &) {
+	const auto time = parse_duration(line.substr(found->start, found->length));
+	const auto moved = add(time, by);
+	if (!moved)
 		return {};
+
+	auto stamp = format_seconds(*moved, static_cast<int>(found->digits));
+	auto before = line.substr(0, found->start);
+	/* Keep the columns of the lines, as far as there is room. */
+	for (auto n = stamp.size(); n > found->length; --n) {
+		if (!before.ends_with("  ") && !before.ends_with("[ "))
+			break;
+		before.pop_back();
 	}
+	if (stamp.size() < found->length)
+		stamp.insert(0, found->length - stamp.size(), ' ');
+	return before + stamp + line.substr(found->start + found->length);
 }
 
 } /* namespace timens */

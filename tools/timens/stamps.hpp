@@ -17,7 +17,7 @@ nanoseconds parse_stamp(std::string_view text);
 /*
  * Moves the first stamp of a line, digits with a point and a fraction, and keeps
  * the number of its digits. A line without one stays as it is. Nothing where the
- * time does not fit.
+ * sum does not fit; throws usage_error where the stamp itself does not.
  */
 std::optional<std::string> move_stamp(const std::string &line, nanoseconds by);
 

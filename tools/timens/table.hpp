@@ -35,7 +35,7 @@ struct table_options {
 	bool json = false;
 	bool headings = true;
 	/* The argument of -o. */
-	std::optional<std::string> columns;
+	std::optional<std::string> columns = {};
 };
 
 class table {

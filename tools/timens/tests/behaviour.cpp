@@ -1,0 +1,664 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What timens does, on whichever kernel this runs: the program beside this one
+ * is run as a user would, and judged by its output, its exit status, and what
+ * it has done to the kernel.
+ */
+#include "../../testing/selftests/timens/harness.hpp"
+#include "../../testing/selftests/timens/kernel.hpp"
+#include "../../testing/selftests/timens/process.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <filesystem>
+#include <fcntl.h>
+#include <pty.h>
+#include <sstream>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace timens
+{
+
+namespace
+{
+
+const auto timens_path = std::filesystem::read_symlink("/proc/self/exe").replace_filename("timens");
+
+/* Only ours has it; what else differs comes with it. */
+bool is_ours()
+{
+	return access("/proc/thread-self/timens_offsets", F_OK) == 0;
+}
+
+struct output_file {
+	output_file()
+		: file(check(memfd_create("output", 0), "memfd_create"))
+	{
+	}
+	std::string text() const
+	{
+		return read_file("/proc/self/fd/" + std::to_string(file.get()));
+	}
+
+	unique_fd file;
+};
+
+struct finished {
+	int status; /* as of wait(2) */
+	std::string output, errors;
+
+	int exit_code() const
+	{
+		return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	}
+};
+
+[[noreturn]] void become_timens(std::vector<std::string> arguments)
+{
+	arguments.insert(arguments.begin(), timens_path);
+	execv(timens_path.c_str(), pointers_to(arguments).data());
+	throw system_failure("execv timens", errno);
+}
+
+/* A process that is timens, or what timens has become. Killed at the end. */
+class running {
+public:
+	explicit running(const std::vector<std::string> &arguments, const std::string &input = {},
+			 uid_t user = 0)
+	{
+		const output_file in;
+
+		check(write(in.file.get(), input.data(), input.size()), "write");
+		lseek(in.file.get(), 0, SEEK_SET);
+		id = check(fork(), "fork");
+		if (id)
+			return;
+		try {
+			if (user)
+				become_user(user);
+			dup2(in.file.get(), STDIN_FILENO);
+			dup2(output.file.get(), STDOUT_FILENO);
+			dup2(errors.file.get(), STDERR_FILENO);
+			become_timens(arguments);
+		} catch (const std::exception &failure) {
+			dprintf(errors.file.get(), "%s\n", failure.what());
+			_exit(99);
+		}
+	}
+	running(const running &) = delete;
+	~running()
+	{
+		if (id) {
+			kill(id, SIGKILL);
+			waitpid(id, nullptr, 0);
+		}
+	}
+
+	std::string pid() const
+	{
+		return std::to_string(id);
+	}
+	std::string proc(const std::string &name) const
+	{
+		return "/proc/" + pid() + "/" + name;
+	}
+	void signal(int number) const
+	{
+		check(kill(id, number), "kill");
+	}
+	/* Until timens has become its program, which is then inside. */
+	void wait_until_it_is(const std::string &program) const
+	{
+		while (read_file(proc("comm")) != program + "\n") {
+			siginfo_t ended{};
+
+			waitid(P_PID, id, &ended, WEXITED | WNOHANG | WNOWAIT);
+			expect(ended.si_pid == 0, program + " has not been started: " +
+							  errors.text());
+			usleep(1000);
+		}
+	}
+	void wait_for_output(const std::string &text) const
+	{
+		while (output.text().find(text) == std::string::npos)
+			usleep(1000);
+	}
+	finished wait()
+	{
+		int status;
+
+		check(waitpid(id, &status, 0), "waitpid");
+		id = 0;
+		return { status, output.text(), errors.text() };
+	}
+
+private:
+	output_file output, errors;
+	pid_t id;
+};
+
+finished run_timens(const std::vector<std::string> &arguments, const std::string &input = {})
+{
+	return running(arguments, input).wait();
+}
+
+finished run_timens_as(uid_t user, const std::vector<std::string> &arguments)
+{
+	return running(arguments, {}, user).wait();
+}
+
+void expect_output(const finished &run, const std::string &output)
+{
+	expect_eq(run.errors, std::string(), "standard error");
+	expect_eq(run.exit_code(), 0, "exit status");
+	expect_eq(run.output, output, "output");
+}
+
+void expect_refused(const finished &run, int code, const std::string &message)
+{
+	expect_eq(run.exit_code(), code, "exit status");
+	expect_eq(run.output, std::string(), "output");
+	expect(run.errors.find(message) != std::string::npos,
+	       "standard error has '" + message + "': " + run.errors);
+	expect_eq(std::ranges::count(run.errors, '\n'), 1, "lines on standard error");
+}
+
+std::string offsets_file(const std::string &monotonic, const std::string &boottime)
+{
+	const auto line = [](std::string clock, const std::string &value) {
+		clock.resize(10, ' ');
+		return clock + " " + std::string(10 - value.size(), ' ') + value + "         0\n";
+	};
+
+	return line("monotonic", monotonic) + line("boottime", boottime);
+}
+
+/* No clock goes back, and a slow machine takes its time. */
+void expect_soon_after_seconds(double time, double earlier)
+{
+	expect_ge(time, earlier);
+	expect_le(time, earlier + 100);
+}
+
+const std::vector<std::string> sleep_a_day_ahead = { "run",	   "--monotonic", "+1d",
+						     "--boottime", "+1w",	  "--",
+						     "sleep",	   "1000" };
+const std::vector<std::string> cat_offsets = { "cat", "/proc/self/timens_offsets" };
+
+std::vector<std::string> operator+(std::vector<std::string> left,
+				   const std::vector<std::string> &right)
+{
+	left.insert(left.end(), right.begin(), right.end());
+	return left;
+}
+
+std::vector<std::string> shell(const std::string &script)
+{
+	return { "--", "sh", "-c", script };
+}
+
+} /* namespace */
+
+/* --------------------------------------------------------------------- run */
+
+TEST(run_moves_each_clock_by_its_offset)
+{
+	expect_output(run_timens(std::vector<std::string>{ "run", "--monotonic", "+3d4h",
+							   "--boottime=1w", "--" } +
+				 cat_offsets),
+		      offsets_file("273600", "604800"));
+}
+
+TEST(run_puts_a_clock_at_an_exact_value)
+{
+	const auto run = run_timens({ "run", "--boottime", "=1000d", "cat", "/proc/uptime" });
+
+	expect_eq(run.exit_code(), 0);
+	expect_soon_after_seconds(std::stod(run.output), 86400000);
+}
+
+TEST(run_with_an_uptime_starts_both_clocks_there)
+{
+	const auto run = run_timens({ "run", "--uptime", "5m", "--", timens_path, "list", "-n",
+				      "-o", "MONOTONIC-NOW,BOOTTIME-NOW,COMMAND" });
+
+	expect_eq(run.exit_code(), 0);
+	std::istringstream lines(run.output);
+	std::string line;
+	while (std::getline(lines, line) && line.find("timens list") == std::string::npos)
+		;
+	double monotonic = 0, boottime = 0;
+	std::istringstream(line) >> monotonic >> boottime;
+	expect_soon_after_seconds(monotonic, 300);
+	expect_soon_after_seconds(boottime, 300);
+}
+
+TEST(run_keeps_the_offset_of_a_clock_that_is_not_named)
+{
+	expect_output(run_timens(std::vector<std::string>{ "run", "--monotonic", "1d", "--",
+							   timens_path, "run", "--boottime", "2d",
+							   "--" } +
+				 cat_offsets),
+		      offsets_file("86400", "172800"));
+}
+
+TEST(run_takes_offsets_from_the_host_within_a_namespace_too)
+{
+	const auto run = run_timens({ "run", "--boottime", "1000d", "--", timens_path, "run",
+				      "--boottime", "=500d", "--", "cat", "/proc/uptime" });
+
+	expect_eq(run.exit_code(), 0, run.errors);
+	expect_soon_after_seconds(std::stod(run.output), 43200000);
+}
+
+TEST(run_enters_by_itself_and_leaves_nothing_behind_it)
+{
+	const running sleeper(sleep_a_day_ahead);
+
+	sleeper.wait_until_it_is("sleep");
+	expect_ne(ns_inode(sleeper.proc("ns/time")), ns_inode("/proc/self/ns/time"));
+	expect_eq(ns_inode(sleeper.proc("ns/time")), ns_inode(sleeper.proc("ns/time_for_children")));
+}
+
+TEST(run_ends_as_its_program_ends)
+{
+	expect_eq(run_timens(std::vector<std::string>{ "run" } + shell("exit 7")).exit_code(), 7);
+	const auto killed = run_timens(std::vector<std::string>{ "run" } + shell("kill -KILL $$"));
+	expect(WIFSIGNALED(killed.status) && WTERMSIG(killed.status) == SIGKILL,
+	       "killed by SIGKILL");
+}
+
+TEST(run_hands_signals_to_its_program)
+{
+	running program(std::vector<std::string>{ "run" } +
+			shell("trap 'echo got it; exit 5' USR1; echo ready; "
+			      "while :; do sleep 0.01; done"));
+
+	program.wait_for_output("ready\n");
+	program.signal(SIGUSR1);
+	const auto end = program.wait();
+	expect_eq(end.exit_code(), 5);
+	expect_eq(end.output, std::string("ready\ngot it\n"));
+}
+
+TEST(run_leaves_the_terminal_to_its_program)
+{
+	int terminal;
+	const auto pid = check(forkpty(&terminal, nullptr, nullptr, nullptr), "forkpty");
+	std::string seen;
+	char part[256];
+	int status;
+
+	if (pid == 0) {
+		try {
+			become_timens(std::vector<std::string>{ "run", "--uptime", "0" } +
+				      shell("read line; echo got $line; exec sleep 1000"));
+		} catch (const std::exception &) {
+			_exit(99);
+		}
+	}
+	const unique_fd master(terminal);
+	check(write(terminal, "hello\n", 6), "write");
+	while (seen.find("got hello") == std::string::npos)
+		seen.append(part, check(read(terminal, part, sizeof(part)), "read the terminal"));
+	check(write(terminal, "\x03", 1), "write");
+	check(waitpid(pid, &status, 0), "waitpid");
+	expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT, "interrupted from the keyboard");
+}
+
+TEST(run_checks_all_before_it_does_anything)
+{
+	const auto refuse = [](const std::vector<std::string> &options, const std::string &why) {
+		expect_refused(run_timens(std::vector<std::string>{ "run" } + options +
+					  shell("echo started")),
+			       125, why);
+	};
+
+	refuse({ "--monotonic", "3x" }, "'3x': no unit 'x'");
+	refuse({ "--monotonic", "-9999d" }, "--monotonic '-9999d': the clock would be below zero");
+	refuse({ "--boottime", "=150000d" }, "beyond");
+	refuse({ "--boottime", "=60000d" }, "beyond 146 years");
+	refuse({ "--boottime", "=-1s" }, "a clock cannot be below zero");
+	refuse({ "--uptime", "+1" }, "without '+'");
+	refuse({ "--uptime", "1", "--monotonic", "1" }, "--uptime sets both clocks");
+	refuse({ "--never" }, "unrecognized option '--never'");
+	refuse({ "--monotonic" }, "a number is wanted before '--'");
+}
+
+TEST(run_says_as_env_does_why_its_program_has_not_started)
+{
+	expect_refused(run_timens({ "run", "--", "no-such-program" }), 127, "no-such-program");
+	expect_refused(run_timens({ "run", "--", "/no/such/program" }), 127, "/no/such/program");
+	expect_refused(run_timens({ "run", "--", "/proc" }), 126, "/proc: Permission denied");
+}
+
+/* ----------------------------------------------------------- ordinary users */
+
+TEST(user_makes_a_namespace_and_stays_the_same_user)
+{
+	const auto run = run_timens_as(
+		1234, std::vector<std::string>{ "run", "-U", "--uptime", "5" } +
+			      shell("id -u; id -g; cat /proc/uptime"));
+	unsigned int uid = 0, gid = 0;
+	double uptime = 0;
+
+	std::istringstream(run.output) >> uid >> gid >> uptime;
+	expect_eq(run.exit_code(), 0, run.errors);
+	expect_eq(uid, 1234U);
+	expect_eq(gid, 1234U);
+	expect_soon_after_seconds(uptime, 5);
+}
+
+TEST(user_is_root_in_the_namespace_when_asked_for)
+{
+	expect_output(run_timens_as(1234, std::vector<std::string>{ "run", "-r" } + shell("id -u")),
+		      "0\n");
+}
+
+TEST(user_without_a_user_namespace_is_told_of_it)
+{
+	expect_refused(run_timens_as(1234, { "run", "--uptime", "5", "true" }), 125,
+		       "with -U it needs no privilege");
+}
+
+TEST(user_enters_a_namespace_of_his_own)
+{
+	const running sleeper({ "run", "-U", "--monotonic", "1d", "sleep", "1000" }, {}, 1234);
+
+	sleeper.wait_until_it_is("sleep");
+	expect_output(run_timens_as(1234, std::vector<std::string>{ "exec", sleeper.pid() } +
+						  cat_offsets),
+		      offsets_file("86400", "0"));
+}
+
+TEST(user_may_not_enter_a_namespace_of_root)
+{
+	const running sleeper(sleep_a_day_ahead);
+
+	sleeper.wait_until_it_is("sleep");
+	expect_refused(run_timens_as(1234, { "exec", sleeper.pid(), "true" }), 125,
+		       "Permission denied");
+}
+
+/* -------------------------------------------------------------------- exec */
+
+TEST(exec_enters_the_namespace_of_a_process)
+{
+	const running sleeper(sleep_a_day_ahead);
+	const auto file = sleeper.proc("ns/time");
+
+	sleeper.wait_until_it_is("sleep");
+	for (const auto &name : { sleeper.pid(), file })
+		expect_output(run_timens({ "exec", name, "--", "readlink", "/proc/self/ns/time" }),
+			      "time:[" + std::to_string(ns_inode(file)) + "]\n");
+	expect_output(run_timens(std::vector<std::string>{ "exec", sleeper.pid() } + cat_offsets),
+		      offsets_file("86400", "604800"));
+}
+
+TEST(exec_ends_as_its_program_ends)
+{
+	expect_eq(run_timens(std::vector<std::string>{ "exec", "1" } + shell("exit 7")).exit_code(),
+		  7);
+	expect_refused(run_timens({ "exec", "1", "no-such-program" }), 127, "no-such-program");
+}
+
+TEST(exec_names_what_is_not_a_namespace)
+{
+	expect_refused(run_timens({ "exec" }), 125, "a process or a namespace file is wanted");
+	expect_refused(run_timens({ "exec", "2147483647", "true" }), 125, "there is no process");
+	expect_refused(run_timens({ "exec", "sleep", "true" }), 125, "'sleep': the number of");
+	expect_refused(run_timens({ "exec", "/proc/self/ns/mnt", "true" }), 125,
+		       "is not a time namespace");
+	expect_refused(run_timens({ "exec", "/proc/self/stat", "true" }), 125,
+		       "is not a time namespace");
+}
+
+/* -------------------------------------------------------------------- list */
+
+TEST(list_has_the_offsets_and_processes_of_a_namespace)
+{
+	const running sleeper(sleep_a_day_ahead);
+
+	sleeper.wait_until_it_is("sleep");
+	const auto number = std::to_string(ns_inode(sleeper.proc("ns/time")));
+	const auto list = run_timens(
+		{ "list", "-n", "-o", "NS,OWNER,MONOTONIC,BOOTTIME,NPROCS,PID,UID,COMMAND" });
+	expect_eq(list.exit_code(), 0);
+	std::istringstream lines(list.output);
+	std::string line, found;
+	while (std::getline(lines, line)) {
+		std::istringstream words(line);
+		std::string word, text;
+
+		while (words >> word)
+			text += word + " ";
+		if (text.starts_with(number))
+			found = text;
+	}
+	expect_eq(found, number + " 0 +1d +7d 1 " + sleeper.pid() + " 0 sleep 1000 ");
+}
+
+TEST(list_has_a_namespace_that_only_children_will_be_in)
+{
+	unshare_time();
+	expect_eq(write_offsets("monotonic 5 0\n").error, 0, "errno of writing the offsets");
+	const auto number = std::to_string(ns_inode("/proc/self/ns/time_for_children"));
+
+	/* timens is such a child, and so goes elsewhere before it looks. */
+	const auto list = run_timens({ "exec", "1", "--", timens_path, "list", "-n", "-o",
+				       "PID,NS,NPROCS,MONOTONIC" });
+	expect(list.output.find(std::to_string(getpid()) + " " + number + "      0       +5s\n") !=
+		       std::string::npos,
+	       list.output);
+}
+
+TEST(list_in_json_has_exact_nanoseconds)
+{
+	const running sleeper({ "run", "--monotonic", "1d0.000000001s", "sleep", "1000" });
+
+	sleeper.wait_until_it_is("sleep");
+	const auto list = run_timens({ "list", "--json", "-o", "pid,monotonic" });
+	expect(list.output.find("\"pid\": " + sleeper.pid() +
+				",\n         \"monotonic\": 86400000000001\n") != std::string::npos,
+	       list.output);
+}
+
+/* ------------------------------------------------------------- show, check */
+
+TEST(show_finds_every_view_moved_by_the_offsets, .timeout = 30s)
+{
+	const running sleeper(sleep_a_day_ahead);
+
+	sleeper.wait_until_it_is("sleep");
+	const auto show = run_timens({ "show", sleeper.pid() });
+	expect_eq(show.exit_code(), 0, show.output);
+	for (const auto *view : { "CLOCK_MONOTONIC, vDSO", "CLOCK_MONOTONIC, system call",
+				  "timerfd_settime(), CLOCK_BOOTTIME", "sysinfo() uptime",
+				  "/proc/uptime", "/proc/stat btime" })
+		expect(show.output.find(view) != std::string::npos, view + show.output);
+}
+
+TEST(show_tells_a_kernel_where_a_process_starts_before_zero, .timeout = 30s)
+{
+	const running sleeper({ "run", "--uptime", "0", "sleep", "1000" });
+
+	sleeper.wait_until_it_is("sleep");
+	const auto show = run_timens({ "show", sleeper.pid() });
+	const auto wrong = show.output.find("/stat starttime") != std::string::npos &&
+			   show.output.find("WRONG") != std::string::npos;
+	expect_eq(wrong, !is_ours(), show.output);
+	expect_eq(show.exit_code(), is_ours() ? 0 : 1);
+}
+
+TEST(show_alone_is_of_the_own_namespace)
+{
+	const auto show = run_timens({ "run", "--monotonic", "1d", timens_path, "show", "-n", "-o",
+				       "VIEW,OFFSET" });
+
+	expect_eq(show.exit_code(), 0, show.errors);
+	expect(show.output.find("CLOCK_MONOTONIC, vDSO                  +1d\n") !=
+		       std::string::npos,
+	       show.output);
+}
+
+TEST(check_finds_that_all_views_agree, .timeout = 60s)
+{
+	const auto outside = run_timens({ "check", "--seconds", "0.2", "-q" });
+	expect_eq(outside.exit_code(), 0, outside.output + outside.errors);
+	expect_eq(outside.output, std::string());
+	const auto inside = run_timens({ "run", "--monotonic", "3d", "--boottime", "1w", "--",
+					 timens_path, "check", "--seconds", "0.2", "-q" });
+	expect_eq(inside.exit_code(), 0, inside.output + inside.errors);
+}
+
+TEST(check_of_a_process_enters_its_namespace, .timeout = 60s)
+{
+	const running sleeper(sleep_a_day_ahead);
+
+	sleeper.wait_until_it_is("sleep");
+	const auto check = run_timens({ "check", "-s", "0.2", sleeper.pid() });
+	expect_eq(check.exit_code(), 0, check.output + check.errors);
+	expect(check.output.find("CLOCK_BOOTTIME never steps back") != std::string::npos,
+	       check.output);
+}
+
+TEST(check_is_content_with_a_namespace_at_zero, .timeout = 60s,
+     .differs_from_stock = "clocks fall below zero")
+{
+	if (!is_ours())
+		skip("this kernel lets clocks fall below zero");
+	const auto check = run_timens({ "run", "--uptime", "0", "--", timens_path, "check",
+					"--seconds", "0.2", "-q" });
+	expect_eq(check.exit_code(), 0, check.output + check.errors);
+}
+
+/* --------------------------------------------- watch, translate, features */
+
+TEST(watch_shows_the_clocks_again_and_again)
+{
+	const auto watch = run_timens({ "watch", "-c", "3", "-i", "20ms", "-o", "NS,BOOTTIME-NOW" });
+	std::size_t updates = 0;
+
+	expect_eq(watch.exit_code(), 0, watch.errors);
+	for (std::size_t at = 0; (at = watch.output.find("BOOTTIME-NOW", at)) != std::string::npos;
+	     ++at)
+		++updates;
+	expect_eq(updates, 3U);
+}
+
+TEST(watch_ends_well_when_interrupted)
+{
+	running watch({ "watch", "-i", "1h", "1" });
+
+	watch.wait_for_output("starttime");
+	watch.signal(SIGINT);
+	expect_eq(watch.wait().exit_code(), 0);
+}
+
+TEST(translate_goes_there_and_back)
+{
+	const running sleeper(sleep_a_day_ahead);
+	const auto pid = sleeper.pid();
+
+	sleeper.wait_until_it_is("sleep");
+	expect_output(run_timens({ "translate", pid, "monotonic", "[  12.345678]" }),
+		      "86412.345678000\n");
+	expect_output(run_timens({ "translate", pid, "CLOCK_BOOTTIME", "0.000000001" }),
+		      "604800.000000001\n");
+	expect_output(run_timens({ "translate", pid, "monotonic-raw", "1d1s", "--to-host" }),
+		      "1.000000000\n");
+	expect_output(run_timens({ "translate", pid, "realtime", "5" }), "5.000000000\n");
+	expect_output(run_timens({ "translate", pid, "monotonic", "-" },
+				 "[    1.500000] usb 1-1.2: new\nno stamp\n"),
+		      "[86401.500000] usb 1-1.2: new\nno stamp\n");
+}
+
+TEST(translate_without_a_process_is_of_the_own_namespace)
+{
+	expect_output(run_timens({ "run", "--monotonic", "1d", timens_path, "translate",
+				   "monotonic", "1" }),
+		      "86401.000000000\n");
+}
+
+TEST(translate_names_the_clocks_that_there_are)
+{
+	expect_refused(run_timens({ "translate", "1", "sundial", "5" }), 2, "there are realtime, ");
+	expect_refused(run_timens({ "translate", "1", "monotonic", "noon" }), 2, "'noon'");
+	expect_refused(run_timens({ "translate", "monotonic" }), 2, "a clock and a time is wanted");
+}
+
+TEST(features_are_what_this_kernel_has)
+{
+	const auto features = run_timens({ "features", "--json", "-o", "feature,offered" });
+	const auto offered = [&](const std::string &name) {
+		const auto at = features.output.find(name);
+
+		expect(at != std::string::npos, name + " in " + features.output);
+		return features.output.substr(at + name.size()).starts_with(
+			"\",\n         \"offered\": true");
+	};
+
+	expect_eq(features.exit_code(), 0, features.errors);
+	expect(offered("time namespaces"), "time namespaces");
+	expect(offered("entered by exec"), "entered by exec");
+	expect_eq(offered("offsets of one thread"), is_ours());
+	expect_eq(offered("times never below zero"), is_ours());
+}
+
+TEST(kernel_without_time_namespaces_is_told_in_one_line, .time_namespaces = feature::absent)
+{
+	const std::string why = "this kernel has no time namespaces";
+
+	for (const auto *verb : { "run", "exec" })
+		expect_refused(run_timens({ verb, "1" }), 125, why);
+	for (const auto *verb : { "list", "show", "watch", "check" })
+		expect_refused(run_timens({ verb }), 1, why);
+	expect_refused(run_timens({ "translate", "monotonic", "5" }), 1, why);
+	expect_eq(run_timens({ "features" }).exit_code(), 1);
+}
+
+/* -------------------------------------------------------------------- words */
+
+TEST(help_is_there_for_every_command, .time_namespaces = feature::either)
+{
+	const auto all = run_timens({ "--help" });
+
+	expect_eq(all.exit_code(), 0);
+	for (const std::string verb : { "run", "exec", "list", "show", "watch", "check",
+					"translate", "features" }) {
+		expect(all.output.find("\n " + verb + " ") != std::string::npos, verb);
+		const auto help = run_timens({ verb, "--help" });
+		expect_eq(help.exit_code(), 0, verb);
+		expect(help.output.starts_with("\nUsage:\n timens " + verb), help.output);
+	}
+}
+
+TEST(words_that_are_no_command_are_refused, .time_namespaces = feature::either)
+{
+	expect_refused(run_timens({}), 2, "a command is wanted");
+	expect_refused(run_timens({ "dance" }), 2, "no command 'dance'");
+	expect_refused(run_timens({ "list", "-x" }), 2, "unrecognized option '-x'");
+	expect_refused(run_timens({ "list", "-o" }), 2, "option '-o' wants an argument");
+	expect_refused(run_timens({ "list", "-o", "AGE" }), 2, "no column 'AGE'; there are NS,");
+	expect_refused(run_timens({ "list", "more" }), 2, "unexpected argument 'more'");
+}
+
+TEST(output_that_cannot_be_written_is_a_failure, .time_namespaces = feature::either)
+{
+	const auto full = check(fork(), "fork");
+	int status;
+
+	if (full == 0) {
+		const auto sink = open_file("/dev/full", O_WRONLY);
+
+		dup2(sink.get(), STDOUT_FILENO);
+		dup2(open_file("/dev/null", O_WRONLY).get(), STDERR_FILENO);
+		become_timens({ "--help" });
+	}
+	check(waitpid(full, &status, 0), "waitpid");
+	expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, "exit status 1");
+}
+
+} /* namespace timens */
