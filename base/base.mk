@@ -37,7 +37,7 @@ check-copying: stock-source ## no line of the stock time namespace came back by 
 	@base/check-copying
 	@base/check-copying --self-test
 
-check-sparse: stock-source ## sparse and W=1 on every C file that the series adds or edits
+check-sparse: prepare ## sparse and W=1 on every C file that the series adds or edits
 	@base/check-sparse
 
 check-architectures: stock-source ## build for arm64, powerpc and riscv, whose code is left alone
