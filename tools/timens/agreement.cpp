@@ -142,7 +142,8 @@ std::vector<comparison> list_comparisons()
 					[id = clock.id] { return read_clock_by_timerfd(id); },
 					by_syscall(clock.id), 1ms, 1ms });
 	}
-	all.push_back({ "CLOCK_BOOTTIME: sysinfo() uptime", read_sysinfo_uptime, boottime, 1s, 1s });
+	all.push_back(
+		{ "CLOCK_BOOTTIME: sysinfo() uptime", read_sysinfo_uptime, boottime, 1s, 1s });
 	all.push_back({ "CLOCK_BOOTTIME: /proc/uptime", read_proc_uptime, boottime, 10ms });
 	all.push_back({ "CLOCK_BOOTTIME: /proc/stat btime",
 			[] { return read_clock(CLOCK_REALTIME) - read_boot_date(); }, boottime, 1s,
@@ -325,15 +326,14 @@ std::vector<verdict> watch_steps(nanoseconds length)
 
 	std::vector<verdict> verdicts;
 	for (std::size_t i = 0; i < latest.size(); ++i) {
-		const auto &clock =
-			*std::ranges::find(all_clocks(), stepless[i], &named_clock::id);
+		const auto &clock = *std::ranges::find(all_clocks(), stepless[i], &named_clock::id);
 		const nanoseconds step(latest[i].step_back.load());
 
 		verdicts.push_back({ full_name(clock) + " never steps back", step == 0ns,
-				     step == 0ns ? std::to_string(readings.load()) +
-							   " readings on " +
-							   std::to_string(cpus.size()) + " CPUs" :
-						   "stepped back by " + format_duration(step) });
+				     step == 0ns
+					     ? std::to_string(readings.load()) + " readings on " +
+						       std::to_string(cpus.size()) + " CPUs"
+					     : "stepped back by " + format_duration(step) });
 	}
 	return verdicts;
 }

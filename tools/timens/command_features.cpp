@@ -46,8 +46,8 @@ int command_features(int argc, char **argv)
 	const auto features = probe_features();
 	for (const auto &feature : features)
 		shown.add({ cell::text(feature.name),
-			    feature.offered ? cell::boolean(*feature.offered, "yes", "no") :
-					      cell::none(),
+			    feature.offered ? cell::boolean(*feature.offered, "yes", "no")
+					    : cell::none(),
 			    cell::text(feature.offered == true ? "" : feature.otherwise) });
 	print((wanted.json || !wanted.headings ? "" : kernel_name() + "\n\n") +
 	      shown.text(terminal_width()));

@@ -96,8 +96,8 @@ std::vector<cell> showing::compare(int number)
 	const auto expected = what.moves_by(other) - what.moves_by(own);
 	/* Views that would be below zero stay there. */
 	const auto due = std::max<nanoseconds>(here + expected, 0ns);
-	const bool good = *within >= 0ns &&
-			  std::chrono::abs(*within - due) <= what.resolution + took;
+	const bool good =
+		*within >= 0ns && std::chrono::abs(*within - due) <= what.resolution + took;
 	const bool exact = good && due == here + expected;
 
 	wrong |= !good;

@@ -57,8 +57,8 @@ int translate_lines(nanoseconds by)
 
 int command_translate(int argc, char **argv)
 {
-	option_parser options(argc, argv, "",
-			      { { "to-host", no_argument, nullptr, opt_to_host } }, help);
+	option_parser options(argc, argv, "", { { "to-host", no_argument, nullptr, opt_to_host } },
+			      help);
 	bool to_host = false;
 
 	while (options.next() != -1)

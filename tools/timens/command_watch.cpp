@@ -125,8 +125,8 @@ int command_watch(int argc, char **argv)
 		shown.emplace(wanted.target);
 
 	for (unsigned int done = 0;;) {
-		show_text(shown ? shown->heading() + "\n" + shown->text(wanted.table) :
-				  list_text(wanted.table),
+		show_text(shown ? shown->heading() + "\n" + shown->text(wanted.table)
+				: list_text(wanted.table),
 			  done == 0);
 		if (++done == wanted.count)
 			break;

@@ -69,8 +69,7 @@ probe_status probe_zero()
 
 	make_namespace();
 	const auto host = read_host_clocks(own);
-	write_file("/proc/self/timens_offsets",
-		   offsets_text({ -host.monotonic, -host.boottime }));
+	write_file("/proc/self/timens_offsets", offsets_text({ -host.monotonic, -host.boottime }));
 	const auto next = open_file("/proc/self/ns/time_for_children");
 	check(setns(next.get(), CLONE_NEWTIME), "setns");
 

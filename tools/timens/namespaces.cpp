@@ -2,6 +2,7 @@
 #include "namespaces.hpp"
 
 #include "error.hpp"
+#include "printable.hpp"
 #include "views.hpp"
 #include "visitor.hpp"
 
@@ -59,17 +60,6 @@ std::vector<pid_t> list_processes()
 	}
 	std::ranges::sort(processes);
 	return processes;
-}
-
-/* Other users choose these names: nothing in them may move the cursor. */
-std::string printable(std::string text)
-{
-	for (auto &c : text) {
-		if (static_cast<unsigned char>(c) < ' ' || c == 0x7f)
-			c = c && c != '\n' ? '?' : ' ';
-	}
-	text.erase(text.find_last_not_of(' ') + 1);
-	return text;
 }
 
 } /* namespace */
@@ -159,8 +149,8 @@ void target::enter() const
 	}
 	throw system_failure("entering " + name(), reason,
 			     reason == EPERM ? "it takes CAP_SYS_ADMIN in the user namespace that "
-					       "owns it, or being its owner" :
-					       "");
+					       "owns it, or being its owner"
+					     : "");
 }
 
 clock_pair target::offsets() const

@@ -39,8 +39,7 @@ option_parser::option_parser(int argc, char **argv, std::string shorts, std::vec
 
 int option_parser::next()
 {
-	const auto given =
-		getopt_long(argc, argv, short_options.c_str(), options.data(), nullptr);
+	const auto given = getopt_long(argc, argv, short_options.c_str(), options.data(), nullptr);
 
 	switch (given) {
 	case 'h':

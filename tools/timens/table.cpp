@@ -4,8 +4,8 @@
 #include "error.hpp"
 
 #define FMT_HEADER_ONLY
-#include <fmt/format.h>
 #include <algorithm>
+#include <fmt/format.h>
 #include <strings.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -128,8 +128,8 @@ std::string table::text(std::size_t width) const
 			const bool last = n + 1 == chosen.size();
 
 			line += n ? " " : "";
-			line += columns[chosen[n]].right ? padding + value :
-							   value + (last ? "" : padding);
+			line += columns[chosen[n]].right ? padding + value
+							 : value + (last ? "" : padding);
 		}
 		text += (width ? cut(line, width) : line) + "\n";
 	};

@@ -14,7 +14,7 @@ tool_flags := -std=c++20 -Wall -Wextra -Werror -MMD -MP -D_GNU_SOURCE
 tool_modules := $(filter-out main,$(basename $(notdir $(wildcard $(tool_source)/*.cpp))))
 tool_sanitize := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 # What has tests on the host, and what these need.
-tool_units := duration offsets stamps table
+tool_units := duration offsets printable stamps table
 tool_unit_modules := $(tool_units) views system
 tool_harness := harness process kernel
 
@@ -36,7 +36,7 @@ check-tool-guest: kernel-$(KERNEL) build/tool/timens build/tool/behaviour build/
 	@vm/build-initramfs $(call tree_of,$(KERNEL)) build/guest/init build/tool/guest.cpio \
 		build/tool/timens build/tool/behaviour
 	@$(call boot,test) --initrd build/tool/guest.cpio --tree $(call tree_of,$(KERNEL)) \
-		--seconds 180 -- behaviour
+		--seconds 1200 --timeout 1500 -- behaviour
 
 tool-packages: packages
 	@vm/install-packages $(tool_source)/packages

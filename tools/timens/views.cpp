@@ -250,8 +250,8 @@ std::vector<view> list_views(pid_t process)
 			CLOCK_BOOTTIME_ALARM });
 	add_deadlines("timerfd_settime()", read_clock_by_timerfd,
 		      { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM });
-	views.push_back({ "sysinfo() uptime", read_sysinfo_uptime, &clock_pair::boottime, false,
-			  1s });
+	views.push_back(
+		{ "sysinfo() uptime", read_sysinfo_uptime, &clock_pair::boottime, false, 1s });
 	views.push_back({ "/proc/uptime", read_proc_uptime, &clock_pair::boottime, false, 20ms });
 	views.push_back({ "/proc/stat btime", read_boot_date, &clock_pair::boottime, true, 1s });
 	views.push_back({ "/proc/" + std::to_string(process) + "/stat starttime",

@@ -94,8 +94,8 @@ void visitor::serve(const target &where) const
 			const auto value = readers.at(question)();
 
 			reply({ value ? answer::kind::value : answer::kind::none,
-			       value.value_or(0ns).count(),
-			       {} });
+				value.value_or(0ns).count(),
+				{} });
 		}
 		_exit(0);
 	} catch (const std::exception &reason) {

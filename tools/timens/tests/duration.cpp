@@ -30,8 +30,7 @@ TEST(duration, takes_every_unit)
 	EXPECT_EQ(parse_duration("1ms"), 1ms);
 	EXPECT_EQ(parse_duration("1us"), 1us);
 	EXPECT_EQ(parse_duration("1ns"), 1ns);
-	EXPECT_EQ(parse_duration("1w2d3h4m5s6ms7us8ns"),
-		  219h + 4min + 5s + 6ms + 7us + 8ns);
+	EXPECT_EQ(parse_duration("1w2d3h4m5s6ms7us8ns"), 219h + 4min + 5s + 6ms + 7us + 8ns);
 }
 
 TEST(duration, takes_a_number_alone_as_seconds)
@@ -83,8 +82,10 @@ TEST(duration, refuses_what_is_not_one_and_says_what_would_be)
 	EXPECT_EQ(refusal("h"), "'h': a number is wanted before 'h', as in 3d4h, 90s or 0.5s");
 	EXPECT_EQ(refusal("1.s"), "'1.s': digits are wanted after the point");
 	EXPECT_EQ(refusal("1x"), "'1x': no unit 'x'; there are w, d, h, m, s, ms, us and ns");
-	EXPECT_EQ(refusal("1 s"), "'1 s': a unit is missing; there are w, d, h, m, s, ms, us and ns");
-	EXPECT_EQ(refusal("1d2"), "'1d2': a unit is missing; there are w, d, h, m, s, ms, us and ns");
+	EXPECT_EQ(refusal("1 s"),
+		  "'1 s': a unit is missing; there are w, d, h, m, s, ms, us and ns");
+	EXPECT_EQ(refusal("1d2"),
+		  "'1d2': a unit is missing; there are w, d, h, m, s, ms, us and ns");
 	EXPECT_EQ(refusal("1h2d"), "'1h2d': larger units come first, and each only once");
 	EXPECT_EQ(refusal("1h2h"), "'1h2h': larger units come first, and each only once");
 	EXPECT_EQ(refusal("0x10"), "'0x10': no unit 'x'; there are w, d, h, m, s, ms, us and ns");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "../error.hpp"
 #include "../stamps.hpp"
+#include "../error.hpp"
 #include "../views.hpp"
 
 #include <gtest/gtest.h>
@@ -68,9 +68,9 @@ TEST(clock, follows_its_offset)
 	const clock_pair offsets{ 1h, -2h };
 
 	for (const auto &clock : all_clocks()) {
-		const auto expected = clock.name.starts_with("monotonic") ? 1h :
-				      clock.name.starts_with("boottime")  ? -2h :
-									    0h;
+		const auto expected = clock.name.starts_with("monotonic")  ? 1h
+				      : clock.name.starts_with("boottime") ? -2h
+									   : 0h;
 
 		EXPECT_EQ(offset_of(clock, offsets), expected) << clock.name;
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "../error.hpp"
 #include "../table.hpp"
+#include "../error.hpp"
 
 #include <gtest/gtest.h>
 
