@@ -60,11 +60,11 @@ int command_check(int argc, char **argv)
 		}
 	}
 	const auto operands = options.operands(0, 1, "");
+	table shown("checks", columns, wanted);
 	require_time_namespaces();
 	if (!operands.empty())
 		target(operands[0]).enter();
 
-	table shown("checks", columns, wanted);
 	for (const auto &verdicts : { compare_views(), measure_waits(), watch_steps(length) }) {
 		for (const auto &verdict : verdicts) {
 			good &= verdict.good;

@@ -91,6 +91,7 @@ int command_list(int argc, char **argv)
 	for (int given; (given = options.next()) != -1;)
 		take_table_option(given, wanted);
 	options.operands(0, 0, "");
+	check_columns(columns, wanted);
 	require_time_namespaces();
 	print(list_text(wanted));
 	return 0;

@@ -21,6 +21,11 @@ constexpr column columns[] = {
 };
 constexpr column columns_here[] = { columns[0], columns[1], columns[3] };
 
+std::span<const column> columns_of(bool is_remote)
+{
+	return is_remote ? std::span<const column>(columns) : columns_here;
+}
+
 std::string help()
 {
 	return "\nUsage:\n timens show [options] [<pid>|<file>]\n\n"
@@ -114,7 +119,7 @@ std::vector<cell> showing::alone(const view &what) const
 
 std::string showing::text(const table_options &options)
 {
-	table shown("views", is_remote ? std::span<const column>(columns) : columns_here, options);
+	table shown("views", columns_of(is_remote), options);
 
 	for (int number = 0; number < static_cast<int>(views.size()); ++number)
 		shown.add(is_remote ? compare(number) : alone(views[number]));
@@ -130,6 +135,7 @@ int command_show(int argc, char **argv)
 	for (int given; (given = options.next()) != -1;)
 		take_table_option(given, wanted);
 	const auto operands = options.operands(0, 1, "");
+	check_columns(columns_of(!operands.empty()), wanted);
 	require_time_namespaces();
 
 	showing shown(operands.empty() ? std::optional<std::string>() : operands[0]);

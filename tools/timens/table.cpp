@@ -165,6 +165,11 @@ std::string table::json() const
 	return text + "\n   ]\n}\n";
 }
 
+void check_columns(std::span<const column> columns, const table_options &options)
+{
+	choose(columns, options.columns);
+}
+
 std::string describe_columns(std::span<const column> columns)
 {
 	std::string text;

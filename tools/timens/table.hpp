@@ -58,6 +58,9 @@ private:
 	std::vector<std::vector<cell>> rows;
 };
 
+/* Throws usage_error where a column is asked for that there is not. */
+void check_columns(std::span<const column> columns, const table_options &options);
+
 /* "  NAME  help" for each column, for --help. */
 std::string describe_columns(std::span<const column> columns);
 
