@@ -64,11 +64,11 @@ struct timens_offsets {
  * @ns:		what all namespaces share
  * @user_ns:	the owner; CAP_SYS_TIME there is what writing offsets takes
  * @ucounts:	charged with this namespace
- * @lock:	protects @offsets, @vvar_page and @frozen until @frozen is set
- * @offsets:	the offsets, constant once @frozen is set
- * @vvar_page:	what the vDSO reads in place of the host's clock page. NULL if
- *		and only if all of @offsets are 0: then the host's page will do.
- *		May be shared with the namespace that @offsets came from.
+ * @lock:	protects @offset, @clock_page and @frozen until @frozen is set
+ * @offset:	the offsets, constant once @frozen is set
+ * @clock_page:	what the vDSO reads in place of the host's clock page. NULL if
+ *		and only if all of @offset is 0: then the host's page will do.
+ *		May be shared with the namespace that @offset came from.
  * @frozen:	set when the first task enters, never cleared
  */
 struct time_namespace {
@@ -77,8 +77,8 @@ struct time_namespace {
 	struct ucounts		*ucounts;
 	/* For everything below, until it is frozen. */
 	spinlock_t		lock;
-	struct timens_offsets	offsets;
-	struct page		*vvar_page;
+	struct timens_offsets	offset;
+	struct page		*clock_page;
 	bool			frozen;
 } __randomize_layout;
 

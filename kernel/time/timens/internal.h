@@ -28,7 +28,7 @@ ssize_t timens_parse(char *text, size_t len, struct timens_request *req);
 int timens_check_range(const struct timens_request *req,
 		       const struct timespec64 now[TIMENS_NR]);
 struct timens_offsets timens_read_offsets(struct time_namespace *ns,
-					  struct page **vvar_page);
+					  struct page **clock_page);
 void timens_freeze(struct time_namespace *ns);
 
 /* namespace.c */

@@ -64,7 +64,7 @@ static struct time_namespace *timens_create(struct user_namespace *user_ns,
 	ns->user_ns = get_user_ns(user_ns);
 	ns->ucounts = ucounts;
 	spin_lock_init(&ns->lock);
-	ns->offsets = timens_read_offsets(parent, &ns->vvar_page);
+	ns->offset = timens_read_offsets(parent, &ns->clock_page);
 	return ns;
 
 err_free:
@@ -80,8 +80,8 @@ err_dec_ucount:
  */
 void timens_free(struct time_namespace *ns)
 {
-	if (ns->vvar_page)
-		put_page(ns->vvar_page);
+	if (ns->clock_page)
+		put_page(ns->clock_page);
 	ns_free_inum(&ns->ns);
 	put_user_ns(ns->user_ns);
 	dec_ucount(ns->ucounts, UCOUNT_TIME_NAMESPACES);
@@ -183,8 +183,8 @@ void timens_switch_task(struct task_struct *task, const struct nsproxy *nsproxy)
 {
 	const struct timens_offsets *offsets = NULL;
 
-	if (nsproxy && nsproxy->time_ns->vvar_page)
-		offsets = &nsproxy->time_ns->offsets;
+	if (nsproxy && nsproxy->time_ns->clock_page)
+		offsets = &nsproxy->time_ns->offset;
 	task->timens = offsets;
 }
 

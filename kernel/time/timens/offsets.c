@@ -206,16 +206,16 @@ static int timens_apply(struct time_namespace *ns,
 		err = -EACCES;
 	} else {
 		for (i = 0; i < req->nr; i++)
-			ns->offsets.ns[req->line[i].timeline] =
+			ns->offset.ns[req->line[i].timeline] =
 				timespec64_to_ns(&req->line[i].offset);
 
 		/* The old page may be shared: it is replaced, not changed. */
-		swap(ns->vvar_page, page);
-		if (timens_any_offset(&ns->offsets)) {
-			timens_vvar_fill(ns->vvar_page, &ns->offsets);
+		swap(ns->clock_page, page);
+		if (timens_any_offset(&ns->offset)) {
+			timens_vvar_fill(ns->clock_page, &ns->offset);
 		} else {
-			__free_page(ns->vvar_page);
-			ns->vvar_page = NULL;
+			__free_page(ns->clock_page);
+			ns->clock_page = NULL;
 		}
 	}
 	spin_unlock(&ns->lock);
@@ -283,22 +283,22 @@ ssize_t timens_write_offsets(struct task_struct *task, const struct file *file,
 /**
  * timens_read_offsets() - a consistent copy of the offsets of a namespace
  * @ns:		time namespace, frozen or not
- * @vvar_page:	if not NULL, set to a new reference to the page with these
+ * @clock_page:	if not NULL, set to a new reference to the page with these
  *		offsets, or to NULL if there is none
  *
  * Return: the offsets.
  */
 struct timens_offsets timens_read_offsets(struct time_namespace *ns,
-					  struct page **vvar_page)
+					  struct page **clock_page)
 {
 	guard(spinlock)(&ns->lock);
 
-	if (vvar_page) {
-		*vvar_page = ns->vvar_page;
-		if (*vvar_page)
-			get_page(*vvar_page);
+	if (clock_page) {
+		*clock_page = ns->clock_page;
+		if (*clock_page)
+			get_page(*clock_page);
 	}
-	return ns->offsets;
+	return ns->offset;
 }
 
 /**
@@ -308,20 +308,20 @@ struct timens_offsets timens_read_offsets(struct time_namespace *ns,
  */
 void timens_show_offsets(struct seq_file *m, struct task_struct *task)
 {
-	struct timens_offsets offsets;
+	struct timens_offsets shown;
 	struct time_namespace *ns;
 	unsigned int i;
 
 	ns = timens_for_children_of(task);
 	if (!ns)
 		return;
-	offsets = timens_read_offsets(ns, NULL);
+	shown = timens_read_offsets(ns, NULL);
 	timens_put(ns);
 
 	for (i = 0; i < ARRAY_SIZE(timens_names); i++) {
 		struct timespec64 ts;
 
-		ts = ns_to_timespec64(offsets.ns[timens_names[i].timeline]);
+		ts = ns_to_timespec64(shown.ns[timens_names[i].timeline]);
 		seq_printf(m, "%-10s %10lld %9ld\n", timens_names[i].name,
 			   ts.tv_sec, ts.tv_nsec);
 	}

@@ -108,9 +108,9 @@ void timens_mm_set(struct mm_struct *mm, const struct time_namespace *ns)
 {
 	struct page *old;
 
-	if (mm->timens_page == ns->vvar_page)
+	if (mm->timens_page == ns->clock_page)
 		return;
-	old = timens_mm_exchange(mm, ns->vvar_page);
+	old = timens_mm_exchange(mm, ns->clock_page);
 	if (old)
 		put_page(old);
 }
@@ -129,10 +129,10 @@ int timens_mm_switch(struct task_struct *task, struct time_namespace *ns)
 	struct page *old;
 	int err;
 
-	if (!mm || mm->timens_page == ns->vvar_page)
+	if (!mm || mm->timens_page == ns->clock_page)
 		return 0;
 
-	old = timens_mm_exchange(mm, ns->vvar_page);
+	old = timens_mm_exchange(mm, ns->clock_page);
 	err = vdso_join_timens(task, ns);
 	/* A page that may still be mapped is lost rather than freed. */
 	if (old && !err)

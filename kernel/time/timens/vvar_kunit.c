@@ -26,7 +26,7 @@ static void the_clock_page_carries_the_offset_of_every_clock(struct kunit *test)
 	data = arch_get_vdso_data(page_address(page));
 
 	for (base = 0; base < CS_BASES; base++) {
-		const struct timens_offset *offset = data[base].offset;
+		const struct vdso_offset *offset = data[base].offset;
 
 		KUNIT_EXPECT_EQ(test, 1, data[base].seq & 1);
 		KUNIT_EXPECT_EQ(test, (s32)VDSO_CLOCKMODE_TIMENS,
@@ -49,9 +49,9 @@ static void the_clock_page_carries_the_offset_of_every_clock(struct kunit *test)
 /* A namespace that is nothing but its clock page. */
 static struct time_namespace namespace_with_page(struct kunit *test)
 {
-	struct time_namespace ns = { .vvar_page = timens_vvar_alloc() };
+	struct time_namespace ns = { .clock_page = timens_vvar_alloc() };
 
-	KUNIT_ASSERT_NOT_NULL(test, ns.vvar_page);
+	KUNIT_ASSERT_NOT_NULL(test, ns.clock_page);
 	return ns;
 }
 
@@ -64,16 +64,16 @@ static void the_clock_page_is_that_of_the_address_space(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, find_timens_vvar_page(&vma));
 
 	timens_mm_set(vma.vm_mm, &ns);
-	KUNIT_EXPECT_PTR_EQ(test, ns.vvar_page, find_timens_vvar_page(&vma));
+	KUNIT_EXPECT_PTR_EQ(test, ns.clock_page, find_timens_vvar_page(&vma));
 
 	/* This thread is on the host's clocks, but the borrowed mm is not. */
 	KUNIT_ASSERT_NULL(test, current->timens);
 	kthread_use_mm(vma.vm_mm);
-	KUNIT_EXPECT_PTR_EQ(test, ns.vvar_page, find_timens_vvar_page(&vma));
+	KUNIT_EXPECT_PTR_EQ(test, ns.clock_page, find_timens_vvar_page(&vma));
 	kthread_unuse_mm(vma.vm_mm);
 
 	mmput(vma.vm_mm);
-	__free_page(ns.vvar_page);
+	__free_page(ns.clock_page);
 }
 
 static void an_address_space_holds_its_clock_page_until_it_is_gone(struct kunit *test)
@@ -84,24 +84,24 @@ static void an_address_space_holds_its_clock_page_until_it_is_gone(struct kunit 
 
 	KUNIT_ASSERT_NOT_NULL(test, mm);
 	timens_mm_set(mm, &first);
-	KUNIT_EXPECT_EQ(test, 2, page_count(first.vvar_page));
+	KUNIT_EXPECT_EQ(test, 2, page_count(first.clock_page));
 
 	/* Once more changes nothing. */
 	timens_mm_set(mm, &first);
-	KUNIT_EXPECT_EQ(test, 2, page_count(first.vvar_page));
+	KUNIT_EXPECT_EQ(test, 2, page_count(first.clock_page));
 
 	timens_mm_set(mm, &second);
-	KUNIT_EXPECT_EQ(test, 1, page_count(first.vvar_page));
-	KUNIT_EXPECT_EQ(test, 2, page_count(second.vvar_page));
+	KUNIT_EXPECT_EQ(test, 1, page_count(first.clock_page));
+	KUNIT_EXPECT_EQ(test, 2, page_count(second.clock_page));
 
 	/* A reference to the struct alone does not keep the page. */
 	mmgrab(mm);
 	mmput(mm);
-	KUNIT_EXPECT_EQ(test, 1, page_count(second.vvar_page));
+	KUNIT_EXPECT_EQ(test, 1, page_count(second.clock_page));
 	mmdrop(mm);
 
-	__free_page(first.vvar_page);
-	__free_page(second.vvar_page);
+	__free_page(first.clock_page);
+	__free_page(second.clock_page);
 }
 
 static struct kunit_case timens_vvar_cases[] = {

@@ -216,6 +216,16 @@ void set_page(std::string &pages, std::ptrdiff_t index, const vvar_page &page)
 	pages.replace(index * page_size, page_size, bytes_of(page));
 }
 
+/* Where a task in a namespace has the host's page: ours, or stock's name; nullptr without one. */
+const char *host_page_symbol(const elf &image)
+{
+	for (const char *name : { "host_page", "timens_page" }) {
+		if (image.symbol(name, SHT_SYMTAB))
+			return name;
+	}
+	return nullptr;
+}
+
 /* Where a symbol is in the data pages, from their start; they end where the text begins. */
 std::size_t vvar_offset(const elf &image, std::string_view name, std::size_t vvar_size)
 {
@@ -266,7 +276,11 @@ vdso_file::vdso_file(const std::string &path, side where)
 	vvar.resize(-vvar_offset(image, "vvar_start", 0));
 	set_page(vvar, vvar_offset(image, "vvar_page", vvar.size()) / page_size, make_host_page());
 	if (where == side::inside) {
-		const auto host = vvar_offset(image, "timens_page", vvar.size()) / page_size;
+		const char *host_page = host_page_symbol(image);
+
+		if (!host_page)
+			throw std::runtime_error(path + ": knows no time namespaces");
+		const auto host = vvar_offset(image, host_page, vvar.size()) / page_size;
 
 		std::swap_ranges(vvar.begin(), vvar.begin() + page_size,
 				 vvar.begin() + host * page_size);
@@ -280,7 +294,7 @@ bool knows_namespaces(const std::string &path)
 {
 	auto file = read_file(path);
 
-	return elf(file).symbol("timens_page", SHT_SYMTAB);
+	return host_page_symbol(elf(file));
 }
 
 std::uint64_t read_tsc()
