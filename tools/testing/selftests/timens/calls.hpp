@@ -29,6 +29,16 @@ using timer_value = __kernel_itimerspec;
 constexpr time_value ktime_max{ 9'223'372'036, 854'775'807 };
 constexpr time_value end_of_time{ INT64_MAX, 999'999'999 };
 
+/*
+ * Deadlines in the far future. On the host's clock all may be after its end: the
+ * first is the last whole second that is not taken for it from the start.
+ */
+constexpr time_value far_deadlines[] = {
+	{ ktime_max.tv_sec - 1, 999'999'999 },
+	ktime_max,
+	end_of_time,
+};
+
 time_value to_time_value(nanoseconds time);
 
 /* One width. A time that it cannot express becomes the latest that it can. */

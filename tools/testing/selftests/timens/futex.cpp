@@ -8,8 +8,6 @@
 #include "shifts.hpp"
 #include "waiting.hpp"
 
-#include <algorithm>
-#include <iterator>
 #include <memory>
 #include <vector>
 
@@ -319,7 +317,7 @@ TEST(a_deadline_in_the_past_times_out_at_once, .timeout = 30s)
 	});
 }
 
-TEST(a_deadline_before_the_zero_of_the_host_times_out_at_once)
+TEST(a_deadline_before_the_zero_of_the_host_times_out_at_once, .timeout = 30s)
 {
 	/* The host has been up for less than this. */
 	const offsets by{ 2 * now(CLOCK_MONOTONIC) + 1000s, 0s };
@@ -347,17 +345,17 @@ TEST(a_deadline_before_the_zero_of_the_host_times_out_at_once)
 TEST(a_wait_with_a_far_deadline_ends_when_it_is_woken, .timeout = 30s)
 {
 	in_each_shift([](const shift &) {
-		auto waits = all_waits();
-		const auto others = waits.size();
+		std::vector<std::unique_ptr<timed_wait>> waits;
 		std::vector<child> tasks;
 
-		std::ranges::move(all_waits(), std::back_inserter(waits));
-		for (std::size_t i = 0; i < waits.size(); i++)
-			tasks.emplace_back([&, i] {
-				const auto deadline = i < others ? ktime_max : end_of_time;
-
-				expect_errno(waits[i]->wait(deadline), 0, waits[i]->name);
-			});
+		for (const time_value &deadline : far_deadlines)
+			for (auto &wait : all_waits()) {
+				waits.push_back(std::move(wait));
+				tasks.emplace_back([&] {
+					expect_errno(waits.back()->wait(deadline), 0,
+						     waits.back()->name);
+				});
+			}
 		for (std::size_t i = 0; i < waits.size(); i++)
 			wait_blocked(tasks[i], waits[i]->number);
 		expect_still_blocked(tasks);
@@ -444,7 +442,7 @@ TEST(a_relative_wait_is_as_long_as_outside, .timeout = 30s)
 	});
 }
 
-TEST(a_stopped_relative_wait_goes_on_for_the_rest)
+TEST(a_stopped_relative_wait_goes_on_for_the_rest, .timeout = 30s)
 {
 	in_each_shift([](const shift &) {
 		const auto &calls = all_time_calls().front();
@@ -469,7 +467,7 @@ TEST(a_stopped_relative_wait_goes_on_for_the_rest)
 	});
 }
 
-TEST(a_handler_interrupts_a_wait)
+TEST(a_handler_interrupts_a_wait, .timeout = 30s)
 {
 	in_namespace(some_offsets, [] {
 		for (const auto &wait : all_waits()) {
@@ -489,7 +487,7 @@ TEST(a_handler_interrupts_a_wait)
 	});
 }
 
-TEST(bad_times_and_clocks_are_refused)
+TEST(bad_times_and_clocks_are_refused, .timeout = 30s)
 {
 	in_namespace(some_offsets, [] {
 		for (const auto &wait : all_waits())

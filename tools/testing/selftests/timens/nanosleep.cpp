@@ -82,7 +82,7 @@ TEST(a_deadline_in_the_past_ends_at_once, .timeout = 30s)
 	});
 }
 
-TEST(a_deadline_before_the_zero_of_the_host_ends_at_once)
+TEST(a_deadline_before_the_zero_of_the_host_ends_at_once, .timeout = 30s)
 {
 	/* The host has been up for less than these. */
 	const offsets by{ 2 * now(CLOCK_MONOTONIC) + 1000s, 2 * now(CLOCK_BOOTTIME) + 1000s };
@@ -118,7 +118,7 @@ TEST(a_deadline_in_the_far_future_sleeps_until_a_signal, .timeout = 30s)
 			for (clockid_t clock : timer_clocks()) {
 				if (!calls.can_express(system_now(clock) + patience))
 					continue;
-				for (const auto &deadline : { ktime_max, end_of_time })
+				for (const auto &deadline : far_deadlines)
 					sleeping.emplace_back(
 						[&] { sleep_on(clock, calls, deadline); });
 			}
@@ -127,7 +127,7 @@ TEST(a_deadline_in_the_far_future_sleeps_until_a_signal, .timeout = 30s)
 	});
 }
 
-TEST(a_handler_ends_a_sleep_even_if_it_restarts_calls)
+TEST(a_handler_ends_a_sleep_even_if_it_restarts_calls, .timeout = 30s)
 {
 	in_namespace(some_offsets, [] {
 		each_sleep([](clockid_t clock, const time_calls &calls, const std::string &name) {
@@ -190,7 +190,7 @@ TEST(relative_sleeps_are_as_long_as_outside, .timeout = 30s)
 	});
 }
 
-TEST(an_interrupted_relative_sleep_tells_what_remains)
+TEST(an_interrupted_relative_sleep_tells_what_remains, .timeout = 30s)
 {
 	in_namespace(some_offsets, [] {
 		each_sleep([](clockid_t clock, const time_calls &calls, const std::string &name) {
@@ -216,7 +216,7 @@ TEST(an_interrupted_relative_sleep_tells_what_remains)
 	});
 }
 
-TEST(clocks_without_sleep_and_bad_times_are_refused)
+TEST(clocks_without_sleep_and_bad_times_are_refused, .timeout = 30s)
 {
 	in_namespace(some_offsets, [] {
 		for (const auto &calls : all_time_calls()) {

@@ -135,7 +135,7 @@ offsets from_zero()
 
 } // namespace
 
-TEST(uptime_is_boottime)
+TEST(uptime_is_boottime, .timeout = 30s)
 {
 	in_each_shift([](const shift &) {
 		const auto before = now(CLOCK_BOOTTIME);
@@ -146,7 +146,7 @@ TEST(uptime_is_boottime)
 	});
 }
 
-TEST(uptime_of_sysinfo_is_boottime)
+TEST(uptime_of_sysinfo_is_boottime, .timeout = 30s)
 {
 	in_each_shift([](const shift &) {
 		const auto before = now(CLOCK_BOOTTIME);
@@ -162,7 +162,7 @@ TEST(uptime_of_sysinfo_is_boottime)
 	});
 }
 
-TEST(btime_is_the_date_of_the_zero_of_boottime)
+TEST(btime_is_the_date_of_the_zero_of_boottime, .timeout = 30s)
 {
 	in_each_shift([](const shift &) {
 		const auto real_before = now(CLOCK_REALTIME);
@@ -179,7 +179,7 @@ TEST(btime_is_the_date_of_the_zero_of_boottime)
 	});
 }
 
-TEST(a_boot_before_1970_is_shown_as_1970,
+TEST(a_boot_before_1970_is_shown_as_1970, .timeout = 30s,
      .differs_from_stock = "btime is printed as unsigned, and wraps")
 {
 	const auto host = now(CLOCK_BOOTTIME);
@@ -189,13 +189,13 @@ TEST(a_boot_before_1970_is_shown_as_1970,
 		in_namespace({ 0s, clock - host }, [] { expect_eq(btime(), 0s, "btime"); });
 }
 
-TEST(a_task_began_when_its_maker_looked_at_the_clock)
+TEST(a_task_began_when_its_maker_looked_at_the_clock, .timeout = 30s)
 {
 	idle_task().expect_start();
 	in_each_shift([](const shift &) { idle_task().expect_start(); });
 }
 
-TEST(an_older_task_began_at_another_time_for_each_reader)
+TEST(an_older_task_began_at_another_time_for_each_reader, .timeout = 30s)
 {
 	const idle_task older;
 
@@ -204,7 +204,7 @@ TEST(an_older_task_began_at_another_time_for_each_reader)
 	older.expect_start();
 }
 
-TEST(a_task_that_began_before_the_zero_of_the_clock_shows_zero,
+TEST(a_task_that_began_before_the_zero_of_the_clock_shows_zero, .timeout = 30s,
      .differs_from_stock = "starttime is unsigned, and wraps for older tasks")
 {
 	const idle_task older;
@@ -219,7 +219,7 @@ TEST(a_task_that_began_before_the_zero_of_the_clock_shows_zero,
 	});
 }
 
-TEST(a_reader_outside_sees_its_own_time)
+TEST(a_reader_outside_sees_its_own_time, .timeout = 30s)
 {
 	child([] {
 		unshare_time();
@@ -234,7 +234,7 @@ TEST(a_reader_outside_sees_its_own_time)
 	}).wait_ok();
 }
 
-TEST(a_file_that_was_opened_outside_shows_the_time_of_its_reader)
+TEST(a_file_that_was_opened_outside_shows_the_time_of_its_reader, .timeout = 30s)
 {
 	const unique_fd uptime_file = open_file("/proc/uptime", O_RDONLY);
 	const unique_fd stat_file = open_file("/proc/stat", O_RDONLY);
@@ -256,7 +256,7 @@ TEST(a_file_that_was_opened_outside_shows_the_time_of_its_reader)
 	expect_le(uptime_in(read_again(uptime_file)), now(CLOCK_BOOTTIME), "/proc/uptime");
 }
 
-TEST(all_of_them_agree)
+TEST(all_of_them_agree, .timeout = 30s)
 {
 	in_each_shift([](const shift &) {
 		const auto before = uptime();

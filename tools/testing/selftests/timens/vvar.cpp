@@ -177,7 +177,7 @@ constexpr char own_page_for_nothing[] =
 
 } // namespace
 
-TEST(a_namespace_with_offsets_maps_a_page_of_its_own)
+TEST(a_namespace_with_offsets_maps_a_page_of_its_own, .timeout = 30s)
 {
 	const unique_fd host = own_namespace();
 	const unique_fd moved = make_namespace(some_offsets);
@@ -190,13 +190,13 @@ TEST(a_namespace_with_offsets_maps_a_page_of_its_own)
 	expect(!maps_namespace_page(), "the host's page after setns");
 }
 
-TEST(one_offset_is_enough_for_a_page)
+TEST(one_offset_is_enough_for_a_page, .timeout = 30s)
 {
 	in_namespace({ 1ns, 0s }, [] { expect(maps_namespace_page(), "with 1 ns"); });
 	in_namespace({ 0s, 1ns }, [] { expect(maps_namespace_page(), "with 1 ns"); });
 }
 
-TEST(a_namespace_without_offsets_maps_the_page_of_the_host,
+TEST(a_namespace_without_offsets_maps_the_page_of_the_host, .timeout = 30s,
      .differs_from_stock = own_page_for_nothing)
 {
 	const auto expect_host_page = [](std::string_view when) {
@@ -221,7 +221,7 @@ TEST(a_namespace_without_offsets_maps_the_page_of_the_host,
 	});
 }
 
-TEST(a_namespace_that_inherits_offsets_maps_a_page_with_them)
+TEST(a_namespace_that_inherits_offsets_maps_a_page_with_them, .timeout = 30s)
 {
 	const offsets before = host_clocks();
 
@@ -234,7 +234,7 @@ TEST(a_namespace_that_inherits_offsets_maps_a_page_with_them)
 	});
 }
 
-TEST(a_moved_vvar_mapping_is_switched)
+TEST(a_moved_vvar_mapping_is_switched, .timeout = 30s)
 {
 	const unique_fd host = own_namespace();
 	const unique_fd moved = make_namespace(some_offsets);
@@ -251,7 +251,7 @@ TEST(a_moved_vvar_mapping_is_switched)
 	move_mapping({ elsewhere, vvar.size, vvar.name }, vvar.start);
 }
 
-TEST(a_vvar_mapping_moved_twice_is_switched)
+TEST(a_vvar_mapping_moved_twice_is_switched, .timeout = 30s)
 {
 	const unique_fd moved = make_namespace(some_offsets);
 	const mapping vvar = vvar_mapping();
@@ -263,7 +263,7 @@ TEST(a_vvar_mapping_moved_twice_is_switched)
 	expect(maps_namespace_page(), "the namespace's page after setns");
 }
 
-TEST(a_moved_vdso_tells_the_time_of_the_namespace)
+TEST(a_moved_vdso_tells_the_time_of_the_namespace, .timeout = 30s)
 {
 	const unique_fd host = own_namespace();
 	const unique_fd moved = make_namespace(some_offsets);
@@ -277,7 +277,7 @@ TEST(a_moved_vdso_tells_the_time_of_the_namespace)
 	vdso.expect_right_clocks(before, {});
 }
 
-TEST(a_child_with_a_moved_vdso_tells_the_time_of_its_namespace)
+TEST(a_child_with_a_moved_vdso_tells_the_time_of_its_namespace, .timeout = 30s)
 {
 	const offsets before = host_clocks();
 	const moved_vdso vdso;
@@ -288,7 +288,7 @@ TEST(a_child_with_a_moved_vdso_tells_the_time_of_its_namespace)
 	vdso.expect_right_clocks(before, {});
 }
 
-TEST(a_task_that_has_unmapped_its_clocks_can_enter)
+TEST(a_task_that_has_unmapped_its_clocks_can_enter, .timeout = 30s)
 {
 	const unique_fd moved = make_namespace(some_offsets);
 	const offsets before = host_clocks();
@@ -304,7 +304,7 @@ TEST(a_task_that_has_unmapped_its_clocks_can_enter)
 	}).wait_ok();
 }
 
-TEST(what_is_mapped_in_place_of_the_clocks_stays)
+TEST(what_is_mapped_in_place_of_the_clocks_stays, .timeout = 30s)
 {
 	const unique_fd moved = make_namespace(some_offsets);
 	const mapping vvar = vvar_mapping();
@@ -325,7 +325,7 @@ TEST(what_is_mapped_in_place_of_the_clocks_stays)
 #endif
 
 /* As CRIU restores a process. */
-TEST(a_vdso_that_is_mapped_anew_is_switched)
+TEST(a_vdso_that_is_mapped_anew_is_switched, .timeout = 30s)
 {
 	const unique_fd host = own_namespace();
 	const unique_fd moved = make_namespace(some_offsets);
@@ -350,7 +350,7 @@ TEST(a_vdso_that_is_mapped_anew_is_switched)
 }
 #endif
 
-TEST(a_task_with_many_mappings_can_enter)
+TEST(a_task_with_many_mappings_can_enter, .timeout = 30s)
 {
 	const unique_fd moved = make_namespace(some_offsets);
 	const unique_fd host = own_namespace();
@@ -363,7 +363,7 @@ TEST(a_task_with_many_mappings_can_enter)
 	expect_right_clocks(before, {});
 }
 
-TEST(a_child_of_a_task_with_many_mappings_has_the_clocks_of_its_namespace)
+TEST(a_child_of_a_task_with_many_mappings_has_the_clocks_of_its_namespace, .timeout = 30s)
 {
 	const offsets before = host_clocks();
 
@@ -501,14 +501,15 @@ void expect_pages_are_counted(const memory_group &group)
 
 } // namespace
 
-TEST(the_page_of_a_namespace_goes_with_it)
+TEST(the_page_of_a_namespace_goes_with_it, .timeout = 30s)
 {
 	const memory_group group;
 
 	expect_pages_are_counted(group);
 }
 
-TEST(namespaces_without_offsets_take_no_page, .differs_from_stock = own_page_for_nothing)
+TEST(namespaces_without_offsets_take_no_page, .timeout = 30s,
+     .differs_from_stock = own_page_for_nothing)
 {
 	const memory_group group;
 
@@ -522,7 +523,8 @@ TEST(namespaces_without_offsets_take_no_page, .differs_from_stock = own_page_for
 	expect_le(group.whole_pages() - before, inaccuracy, "pages");
 }
 
-TEST(namespaces_that_inherit_offsets_share_a_page, .differs_from_stock = own_page_for_nothing)
+TEST(namespaces_that_inherit_offsets_share_a_page, .timeout = 30s,
+     .differs_from_stock = own_page_for_nothing)
 {
 	const memory_group group;
 

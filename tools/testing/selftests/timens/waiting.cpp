@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "waiting.hpp"
+#include "shifts.hpp"
+
+#include <algorithm>
 
 #include <poll.h>
 #include <signal.h>
@@ -59,6 +62,14 @@ void expect_remaining(nanoseconds seen, nanoseconds deadline, nanoseconds before
 
 	expect_le(seen, deadline - before, remaining, where);
 	expect_ge(seen, deadline - after, remaining, where);
+}
+
+nanoseconds least_remaining(clockid_t clock, const time_calls &calls, const offsets &by)
+{
+	const auto latest = std::min<seconds>(calls.latest, seconds(far_deadlines[0].tv_sec));
+
+	/* The kernel's own clock may be nearer to its end. */
+	return latest - system_now(clock) - abs(offset_of(clock, by)) - patience;
 }
 
 bool blocks(const child &process, long system_call)

@@ -5,7 +5,9 @@
  */
 #pragma once
 
+#include "calls.hpp"
 #include "harness.hpp"
+#include "kernel.hpp"
 #include "process.hpp"
 
 #include <span>
@@ -39,6 +41,9 @@ void interrupt_on(int signal, int flags = 0);
 void expect_remaining(nanoseconds seen, nanoseconds deadline, nanoseconds before, nanoseconds after,
 		      std::string_view what,
 		      std::source_location where = std::source_location::current());
+
+/* The least that remains until far_deadlines for a task with these offsets. */
+nanoseconds least_remaining(clockid_t clock, const time_calls &calls, const offsets &by);
 
 /* Waits until the process sleeps in this system call; false if it ends first. */
 bool blocks(const child &process, long system_call);
