@@ -13,7 +13,7 @@ SHELL := /bin/bash
 # The sub-makes of other trees must not take our variables for theirs.
 MAKEOVERRIDES :=
 
-## FLAVOUR: the kernel that `make kernel` builds: timens, stock, none, kasan, lockdep or kcsan
+## FLAVOUR: the kernel that `make kernel` builds: timens, stock, none, containers, stock-containers, kasan, lockdep or kcsan
 FLAVOUR ?= timens
 ## KERNEL: the kernel that run, shell and test boot
 KERNEL ?= $(FLAVOUR)
@@ -36,10 +36,13 @@ ACCEL ?= tcg
 override CMD := $(value CMD)
 export CMD JOBS T
 
-flavours := timens stock none kasan lockdep kcsan
+flavours := timens stock none containers stock-containers kasan lockdep kcsan
+stock_flavours := stock stock-containers
 fragments_timens := base test timens kunit
 fragments_stock := base test timens
 fragments_none := base test none
+fragments_containers := base test timens containers
+fragments_stock-containers := $(fragments_containers)
 fragments_kasan := $(fragments_timens) kasan
 fragments_lockdep := $(fragments_timens) lockdep
 fragments_kcsan := $(fragments_timens) kcsan
@@ -49,7 +52,7 @@ require_flavour = $(if $(filter-out 1,$(words $($(1))))$(filter-out $(flavours),
 $(call require_flavour,FLAVOUR)
 $(call require_flavour,KERNEL)
 
-tree_of = build/$(if $(filter stock,$(1)),linux-stock,linux)
+tree_of = build/$(if $(filter $(stock_flavours),$(1)),linux-stock,linux)
 boot = vm/boot $(1) --kernel build/$(KERNEL)/bzImage --results build/results/$(KERNEL)/$(1) \
 	--memory '$(MEM)' --processors '$(SMP)' --accelerator '$(ACCEL)' --timeout '$(TIMEOUT)'
 
@@ -73,7 +76,7 @@ packages: ## install the Debian packages that are missing
 
 define kernel_rule
 .PHONY: kernel-$(1)
-kernel-$(1): packages $(if $(filter stock,$(1)),stock-source,prepare)
+kernel-$(1): packages $(if $(filter $(stock_flavours),$(1)),stock-source,prepare)
 	@vm/build-kernel $(1) $(call tree_of,$(1)) build/$(1) $(fragments_$(1):%=configs/%.config)
 endef
 $(foreach flavour,$(flavours),$(eval $(call kernel_rule,$(flavour))))
@@ -94,7 +97,7 @@ run: kernel-$(KERNEL) build/guest/root.cpio build/guest/show_clocks ## run CMD i
 shell: kernel-$(KERNEL) build/guest/root.cpio ## a root shell in the guest with the host's programs
 	@$(call boot,shell) --initrd build/guest/root.cpio
 
-selftests: packages $(if $(filter stock,$(KERNEL)),stock-source,prepare) ## build the selftests
+selftests: packages $(if $(filter $(stock_flavours),$(KERNEL)),stock-source,prepare) ## build the selftests
 	@vm/build-selftests tools/testing/selftests/timens $(call tree_of,$(KERNEL)) build/selftests
 
 test: kernel-$(KERNEL) selftests build/guest/init ## run KUnit and the selftests in the guest; T chooses some
