@@ -216,7 +216,8 @@ void set_page(std::string &pages, std::ptrdiff_t index, const vvar_page &page)
 	pages.replace(index * page_size, page_size, bytes_of(page));
 }
 
-/* Where a task in a namespace has the host's page: ours, or stock's name; nullptr without one. */
+/* Where the host's page is when a namespace's is in its place: ours always has it there as well,
+ * stock only then. nullptr without one. */
 const char *host_page_symbol(const elf &image)
 {
 	for (const char *name : { "host_page", "timens_page" }) {
@@ -235,6 +236,19 @@ std::size_t vvar_offset(const elf &image, std::string_view name, std::size_t vva
 		throw std::runtime_error("no symbol " + std::string(name) +
 					 " in it: give vdso64.so.dbg");
 	return found->st_value + vvar_size;
+}
+
+/* Base times that no real clock has, and that stay away from the next second. */
+void set_base_times(vdso_data &clock)
+{
+	constexpr auto ns = ns_per_second / 4;
+
+	clock.seq &= ~1U;
+	for (int id = 0; id < static_cast<int>(std::size(clock.basetime)); ++id) {
+		const bool coarse = id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE;
+
+		clock.basetime[id] = { 1'000'000U + id, coarse ? ns : ns << clock.shift };
+	}
 }
 
 /* In the arena, what is not used stays reserved. */
@@ -275,16 +289,15 @@ vdso_file::vdso_file(const std::string &path, side where)
 	const elf image(file);
 	vvar.resize(-vvar_offset(image, "vvar_start", 0));
 	set_page(vvar, vvar_offset(image, "vvar_page", vvar.size()) / page_size, make_host_page());
+	const char *host_page = host_page_symbol(image);
+	if (host_page)
+		set_page(vvar, vvar_offset(image, host_page, vvar.size()) / page_size,
+			 make_host_page());
 	if (where == side::inside) {
-		const char *host_page = host_page_symbol(image);
-
 		if (!host_page)
 			throw std::runtime_error(path + ": knows no time namespaces");
-		const auto host = vvar_offset(image, host_page, vvar.size()) / page_size;
-
-		std::swap_ranges(vvar.begin(), vvar.begin() + page_size,
-				 vvar.begin() + host * page_size);
-		set_page(vvar, 0, make_timens_page());
+		set_page(vvar, vvar_offset(image, "vvar_page", vvar.size()) / page_size,
+			 make_timens_page());
 	}
 	text = std::move(file);
 	text.resize(whole_pages(text.size()));
@@ -392,34 +405,28 @@ void vdso_image::find_functions()
 
 void vdso_image::find_data_pages()
 {
-	host_ = timens_ = nullptr;
+	hosts_.clear();
+	timens_ = nullptr;
 	for (std::size_t offset = 0; offset < vvar_size_; offset += page_size) {
 		auto *page = reinterpret_cast<vvar_page *>(pages_ + offset);
 
 		if (page->clocks[0].clock_mode == mode_timens)
 			timens_ = page;
-		else if (page->clocks[0].clock_mode == mode_tsc && !host_)
-			host_ = page;
+		else if (page->clocks[0].clock_mode == mode_tsc)
+			hosts_.push_back(page);
 	}
-	if (!host_)
+	if (hosts_.empty())
 		throw std::runtime_error("no data page for the TSC: was it the dumped kernel's "
 					 "clock source?");
 }
 
-/* Base times that no real clock has, and that stay away from the next second. */
 void vdso_image::prepare_data() const
 {
-	for (auto &clock : host_->clocks) {
-		clock.seq &= ~1U;
-		for (int id = 0; id < static_cast<int>(std::size(clock.basetime)); ++id) {
-			const bool coarse =
-				id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE;
-			const auto ns = ns_per_second / 4;
-
-			clock.basetime[id] = { 1'000'000U + id, coarse ? ns : ns << clock.shift };
-		}
+	for (auto *host : hosts_) {
+		for (auto &clock : host->clocks)
+			set_base_times(clock);
+		host->rng = { 1, true };
 	}
-	host_->rng = { 1, true };
 	set_clocks();
 }
 
@@ -427,13 +434,15 @@ void vdso_image::set_clocks() const
 {
 	const auto now = read_tsc();
 
-	for (auto &clock : host_->clocks)
-		clock.cycle_last = now;
+	for (auto *host : hosts_) {
+		for (auto &clock : host->clocks)
+			clock.cycle_last = now;
+	}
 }
 
 void vdso_image::verify_clock(clockid_t id) const
 {
-	const auto &data = host_->clocks[id == CLOCK_MONOTONIC_RAW];
+	const auto &data = hosts_[0]->clocks[id == CLOCK_MONOTONIC_RAW];
 	const auto &base = data.basetime[id];
 	const bool coarse = id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE;
 	const auto at = [&](std::uint64_t cycles) {
@@ -468,7 +477,7 @@ void vdso_image::verify() const
 	for (const auto id : { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW,
 			       CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME })
 		verify_clock(id);
-	if (time(nullptr) != static_cast<time_t>(host_->clocks[0].basetime[CLOCK_REALTIME].sec))
+	if (time(nullptr) != static_cast<time_t>(hosts_[0]->clocks[0].basetime[CLOCK_REALTIME].sec))
 		throw std::runtime_error("time() is not that of its data page");
 
 	std::uint32_t parameters[16]; /* struct vgetrandom_opaque_params */

@@ -12,6 +12,7 @@
 #include <ctime>
 #include <string>
 #include <vector>
+#include <vector>
 
 namespace bench
 {
@@ -83,7 +84,7 @@ private:
 	mapping arena_; /* the pages are somewhere in it */
 	std::size_t vvar_size_, size_;
 	std::byte *pages_;
-	vvar_page *host_ = nullptr;
+	std::vector<vvar_page *> hosts_; /* copies of one page: a task that has two sees the same */
 	vvar_page *timens_ = nullptr; /* only inside */
 };
 
