@@ -23,6 +23,7 @@ endif
 endif
 
 check-clients: clients-files ## test util-linux, crun, runc, podman, CRIU and others in the guest of KERNEL; SUITES chooses
+	@$(clients_source)/test-migration
 	@$(clients_source)/check-clients --tree $(call tree_of,$(clients_flavour)) \
 		--results build/results/$(clients_flavour)/clients --boot "$(clients_boot)" -- $$SUITES
 

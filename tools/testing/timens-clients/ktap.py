@@ -23,11 +23,13 @@ class KtapResult(unittest.TestResult):
         name = test.id().rpartition(".")[2].removeprefix("test_") if isinstance(test, unittest.TestCase) else "set_up"
         self.put(f"{word} {self.number} {name}{suffix}")
 
-    def put_reason(self, error):
+    def put_reason(self, test, error):
         kind, value, trace = error
         where = traceback.extract_tb(trace)
         ours = [frame for frame in where if "unittest" not in frame.filename]
-        for line in str(value).splitlines() or [kind.__name__]:
+        # What a case says of itself is what to know when it fails.
+        about = test.shortDescription()
+        for line in [*([about] if about else []), *(str(value).splitlines() or [kind.__name__])]:
             self.put("# " + line)
         if ours:
             self.put(f"# at {ours[-1].filename.rpartition('/')[2]}:{ours[-1].lineno}: {ours[-1].line}")
@@ -40,7 +42,7 @@ class KtapResult(unittest.TestResult):
 
     def addFailure(self, test, error):
         super().addFailure(test, error)
-        self.put_reason(error)
+        self.put_reason(test, error)
         self.put_result(test, "not ok")
 
     addError = addFailure

@@ -54,7 +54,9 @@ def read_archive(path):
             return archive.extractfile(f"./{name}").read().decode()
 
         record = json.loads(read("record.json"))
-        return {name: Journey(name, record, read(f"{name}/journal")) for name in record[0]["trees"]}
+        # Containers write theirs in a folder that they share with the machine.
+        trees = record[0]["trees"]
+        return {name: Journey(name, record, read(f"{name}/{trees[name]['journal']}")) for name in trees}
 
 
 class Crossing:
