@@ -59,6 +59,7 @@ boot = vm/boot $(1) --kernel build/$(KERNEL)/bzImage --results build/results/$(K
 include base/base.mk
 include tools/bench/timens/bench.mk
 include tools/timens/timens.mk
+include tools/fuzz/timens/fuzz.mk
 include tools/testing/timens-clients/clients.mk
 
 .PHONY: help packages kernel run shell test selftests test-vm clean distclean
