@@ -42,8 +42,17 @@ def travel(boot, folder, machines, options=(), announce=print):
             command = [*boot, "--results", str(folder / machine.name), "--", " ".join(words)]
             status = subprocess.run(command, stdout=output, check=False).returncode
         if status:
-            raise Lost(f"on machine {machine.name}: status {status}; logs of CRIU are in {archive}")
+            raise Lost(f"machine {machine.name}: {find_error(archive, status)}; logs of CRIU are in {archive}")
     return archive
+
+
+def find_error(archive, status):
+    """What a leg said last, if it came so far."""
+    try:
+        with tarfile.open(archive) as opened:
+            return json.load(opened.extractfile("./record.json"))[-1]["error"]
+    except (tarfile.TarError, KeyError, IndexError):
+        return f"status {status}"
 
 
 def read_archive(path):
