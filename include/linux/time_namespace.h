@@ -53,10 +53,11 @@ enum timens_timeline {
 
 /**
  * struct timens_offsets - how far the clocks of a time namespace are moved
- * @ns:	namespace's clock minus host's clock in nanoseconds, per timeline
+ * @by:	namespace's clock minus host's clock, per timeline. Seconds may be
+ *	negative, nanoseconds are 0 to 999999999 and count upwards.
  */
 struct timens_offsets {
-	s64 ns[TIMENS_NR];
+	struct timespec64 by[TIMENS_NR];
 };
 
 /**
@@ -86,6 +87,9 @@ extern struct time_namespace init_time_ns;
 
 #ifdef CONFIG_TIME_NS
 
+/* For masks of clone flags. */
+#define TIMENS_CLONE_FLAG	CLONE_NEWTIME
+
 void timens_free(struct time_namespace *ns);
 int timens_copy(unsigned long flags, struct user_namespace *user_ns,
 		const struct nsproxy *old, struct nsproxy *new);
@@ -100,6 +104,8 @@ void timens_mm_release(struct mm_struct *mm);
 void timens_show_offsets(struct seq_file *m, struct task_struct *task);
 ssize_t timens_write_offsets(struct task_struct *task, const struct file *file,
 			     char *text, size_t len);
+
+long timens_ioctl(struct ns_common *common, unsigned int cmd, unsigned long arg);
 
 /**
  * timens_get() - take a reference
@@ -230,6 +236,8 @@ static inline void timens_timespec_to_host(clockid_t clock,
  * timens_timespec_from_host() - timens_from_host() for a timespec64
  * @clock:	clock id that @ts is on
  * @ts:		a time on the host's clock, replaced by current's
+ *
+ * Every @ts is a time: none means "never".
  */
 static inline void timens_timespec_from_host(clockid_t clock,
 					     struct timespec64 *ts)
@@ -265,11 +273,14 @@ struct vdso_data *arch_get_vdso_data(void *vvar_page);
 
 #else /* !CONFIG_TIME_NS */
 
+/* The flag is as unknown as any other. */
+#define TIMENS_CLONE_FLAG	0
+
 static inline int timens_copy(unsigned long flags,
 			      struct user_namespace *user_ns,
 			      const struct nsproxy *old, struct nsproxy *new)
 {
-	return flags & CLONE_NEWTIME ? -EINVAL : 0;
+	return 0;
 }
 
 static inline int timens_fork(struct task_struct *child,
@@ -294,6 +305,12 @@ static inline struct ns_common *timens_get_common(const struct nsproxy *nsproxy,
 						  bool for_children)
 {
 	return NULL;
+}
+
+static inline long timens_ioctl(struct ns_common *common, unsigned int cmd,
+				unsigned long arg)
+{
+	return -ENOTTY;
 }
 
 static inline ktime_t timens_to_host(clockid_t clock, ktime_t t)

@@ -34,6 +34,20 @@ enum timens_timeline timens_timeline(clockid_t clock)
 	return timeline_of_clock[clock];
 }
 
+static const struct timespec64 *offset_of(const struct timens_offsets *offsets,
+					  clockid_t clock)
+{
+	return &offsets->by[timens_timeline(clock)];
+}
+
+/* timespec64_to_ns() takes some of the range for an overflow. */
+static s64 offset_ns(const struct timens_offsets *offsets, clockid_t clock)
+{
+	const struct timespec64 *offset = offset_of(offsets, clock);
+
+	return offset->tv_sec * NSEC_PER_SEC + offset->tv_nsec;
+}
+
 /**
  * timens_offsets_to_host() - timens_to_host() for given offsets
  * @offsets:	offsets of a namespace
@@ -45,7 +59,7 @@ enum timens_timeline timens_timeline(clockid_t clock)
 ktime_t timens_offsets_to_host(const struct timens_offsets *offsets,
 			       clockid_t clock, ktime_t t)
 {
-	s64 offset = offsets->ns[timens_timeline(clock)];
+	s64 offset = offset_ns(offsets, clock);
 	ktime_t host;
 
 	if (!offset || !t || t == KTIME_MAX)
@@ -66,7 +80,7 @@ ktime_t timens_offsets_to_host(const struct timens_offsets *offsets,
 ktime_t timens_offsets_from_host(const struct timens_offsets *offsets,
 				 clockid_t clock, ktime_t t)
 {
-	s64 offset = offsets->ns[timens_timeline(clock)];
+	s64 offset = offset_ns(offsets, clock);
 	ktime_t user;
 
 	if (!offset || t == KTIME_MAX)
@@ -85,7 +99,7 @@ ktime_t timens_offsets_from_host(const struct timens_offsets *offsets,
 void timens_offsets_timespec_to_host(const struct timens_offsets *offsets,
 				     clockid_t clock, struct timespec64 *ts)
 {
-	if (offsets->ns[timens_timeline(clock)])
+	if (offset_ns(offsets, clock))
 		*ts = ktime_to_timespec64(timens_offsets_to_host(offsets, clock,
 								 timespec64_to_ktime(*ts)));
 }
@@ -99,9 +113,26 @@ void timens_offsets_timespec_to_host(const struct timens_offsets *offsets,
 void timens_offsets_timespec_from_host(const struct timens_offsets *offsets,
 				       clockid_t clock, struct timespec64 *ts)
 {
-	if (offsets->ns[timens_timeline(clock)])
-		*ts = ktime_to_timespec64(timens_offsets_from_host(offsets, clock,
-								   timespec64_to_ktime(*ts)));
+	enum timens_timeline timeline = timens_timeline(clock);
+	time64_t sec;
+	long nsec;
+
+	/* A wall clock may be negative. */
+	if (timeline == TIMENS_HOST)
+		return;
+
+	sec = ts->tv_sec + offsets->by[timeline].tv_sec;
+	nsec = ts->tv_nsec + offsets->by[timeline].tv_nsec;
+	if (nsec >= NSEC_PER_SEC) {
+		nsec -= NSEC_PER_SEC;
+		sec++;
+	}
+	if (unlikely(sec < 0)) {
+		sec = 0;
+		nsec = 0;
+	}
+	ts->tv_sec = sec;
+	ts->tv_nsec = nsec;
 }
 
 /**
@@ -113,8 +144,7 @@ void timens_offsets_timespec_from_host(const struct timens_offsets *offsets,
 void timens_offsets_boot_date(const struct timens_offsets *offsets,
 			      struct timespec64 *date)
 {
-	*date = timespec64_sub(*date,
-			       ns_to_timespec64(offsets->ns[TIMENS_BOOTTIME]));
+	*date = timespec64_sub(*date, offsets->by[TIMENS_BOOTTIME]);
 	if (date->tv_sec < 0)
 		*date = (struct timespec64){ };
 }

@@ -11,7 +11,7 @@
 #define TIMENS_MAX_LINES	2
 
 /**
- * struct timens_request - offsets that a write to timens_offsets asks for
+ * struct timens_request - offsets that user space asks for
  * @nr:		number of entries in @line
  * @line:	in the order they were written; the last one for a timeline counts
  */
@@ -29,7 +29,20 @@ int timens_check_range(const struct timens_request *req,
 		       const struct timespec64 now[TIMENS_NR]);
 struct timens_offsets timens_read_offsets(struct time_namespace *ns,
 					  struct page **clock_page);
+int timens_set_offsets(struct time_namespace *ns, const struct timens_request *req);
 void timens_freeze(struct time_namespace *ns);
+
+/**
+ * timens_frozen() - has a task entered a namespace?
+ * @ns:	time namespace
+ *
+ * Return: true if so: the offsets and the page may be used without the lock.
+ */
+static inline bool timens_frozen(struct time_namespace *ns)
+{
+	/* Pairs with smp_store_release() in timens_freeze(). */
+	return smp_load_acquire(&ns->frozen);
+}
 
 /* namespace.c */
 struct time_namespace *timens_for_children_of(struct task_struct *task);

@@ -183,7 +183,7 @@ static bool timens_any_offset(const struct timens_offsets *offsets)
 	unsigned int i;
 
 	for (i = 0; i < TIMENS_NR; i++) {
-		if (offsets->ns[i])
+		if (offsets->by[i].tv_sec || offsets->by[i].tv_nsec)
 			return true;
 	}
 	return false;
@@ -206,8 +206,7 @@ static int timens_apply(struct time_namespace *ns,
 		err = -EACCES;
 	} else {
 		for (i = 0; i < req->nr; i++)
-			ns->offset.ns[req->line[i].timeline] =
-				timespec64_to_ns(&req->line[i].offset);
+			ns->offset.by[req->line[i].timeline] = req->line[i].offset;
 
 		/* The old page may be shared: it is replaced, not changed. */
 		swap(ns->clock_page, page);
@@ -225,15 +224,20 @@ static int timens_apply(struct time_namespace *ns,
 	return err;
 }
 
-static int timens_set_offsets(struct time_namespace *ns,
-			      const struct file *file,
-			      const struct timens_request *req)
+/**
+ * timens_set_offsets() - set offsets of a namespace
+ * @ns:		time namespace; the caller has checked the permission to do so
+ * @req:	offsets, with normalised nanoseconds
+ *
+ * All are set, or none.
+ *
+ * Return: 0, -ERANGE if an offset is out of range, -ENOMEM, -EACCES if a task has
+ *	   entered @ns.
+ */
+int timens_set_offsets(struct time_namespace *ns, const struct timens_request *req)
 {
 	struct timespec64 now[TIMENS_NR] = { };
 	int err;
-
-	if (!file_ns_capable(file, ns->user_ns, CAP_SYS_TIME))
-		return -EPERM;
 
 	ktime_get_ts64(&now[TIMENS_MONOTONIC]);
 	ktime_get_boottime_ts64(&now[TIMENS_BOOTTIME]);
@@ -275,7 +279,9 @@ ssize_t timens_write_offsets(struct task_struct *task, const struct file *file,
 	if (!ns)
 		return -ESRCH;
 
-	err = timens_set_offsets(ns, file, &req);
+	err = -EPERM;
+	if (file_ns_capable(file, ns->user_ns, CAP_SYS_TIME))
+		err = timens_set_offsets(ns, &req);
 	timens_put(ns);
 	return err ?: taken;
 }
@@ -319,11 +325,10 @@ void timens_show_offsets(struct seq_file *m, struct task_struct *task)
 	timens_put(ns);
 
 	for (i = 0; i < ARRAY_SIZE(timens_names); i++) {
-		struct timespec64 ts;
+		const struct timespec64 *by = &shown.by[timens_names[i].timeline];
 
-		ts = ns_to_timespec64(shown.ns[timens_names[i].timeline]);
 		seq_printf(m, "%-10s %10lld %9ld\n", timens_names[i].name,
-			   ts.tv_sec, ts.tv_nsec);
+			   by->tv_sec, by->tv_nsec);
 	}
 }
 
@@ -333,14 +338,10 @@ void timens_show_offsets(struct seq_file *m, struct task_struct *task)
  */
 void timens_freeze(struct time_namespace *ns)
 {
-	/*
-	 * Pairs with smp_store_release() below: who finds @frozen set may use
-	 * the offsets and the page without the lock.
-	 */
-	if (smp_load_acquire(&ns->frozen))
+	if (timens_frozen(ns))
 		return;
 
 	guard(spinlock)(&ns->lock);
-	/* Pairs with smp_load_acquire() above. */
+	/* Pairs with smp_load_acquire() in timens_frozen(). */
 	smp_store_release(&ns->frozen, true);
 }

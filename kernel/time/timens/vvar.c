@@ -47,11 +47,11 @@ void timens_vvar_fill(struct page *page, const struct timens_offsets *offsets)
 		vd->seq = 1;
 		vd->clock_mode = VDSO_CLOCKMODE_TIMENS;
 		for (clock = 0; clock < VDSO_BASES; clock++) {
-			s64 ns = offsets->ns[timens_timeline(clock)];
-			struct timespec64 ts = ns_to_timespec64(ns);
+			const struct timespec64 *by =
+				&offsets->by[timens_timeline(clock)];
 
-			vd->offset[clock].sec = ts.tv_sec;
-			vd->offset[clock].nsec = ts.tv_nsec;
+			vd->offset[clock].sec = by->tv_sec;
+			vd->offset[clock].nsec = by->tv_nsec;
 		}
 	}
 }

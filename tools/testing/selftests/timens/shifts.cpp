@@ -85,6 +85,11 @@ nanoseconds system_now(clockid_t clock)
 	return std::ranges::find(clock_readers(), "syscall", &clock_reader::name)->read(clock);
 }
 
+offsets clocks_now()
+{
+	return { system_now(CLOCK_MONOTONIC), system_now(CLOCK_BOOTTIME) };
+}
+
 std::string clock_by(clockid_t clock, std::string_view means)
 {
 	return clock_name(clock) + " by " + std::string(means);

@@ -45,6 +45,8 @@ std::vector<clockid_t> timer_clocks();
 
 /* The system call, whatever the vDSO says. */
 nanoseconds system_now(clockid_t clock);
+/* By it, both clocks that a namespace can move. */
+offsets clocks_now();
 
 /* "CLOCK_MONOTONIC by vdso" */
 std::string clock_by(clockid_t clock, std::string_view means);

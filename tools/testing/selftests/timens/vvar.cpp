@@ -106,11 +106,6 @@ void move_mapping(const mapping &from, char *to)
 		throw system_failure("mremap " + from.name, errno);
 }
 
-offsets host_clocks()
-{
-	return { system_now(CLOCK_MONOTONIC), system_now(CLOCK_BOOTTIME) };
-}
-
 /*
  * The vDSO somewhere else, code and data at once. The C library knows nothing of
  * it: from here on the clocks are read by this and by system calls.
@@ -223,7 +218,7 @@ TEST(a_namespace_without_offsets_maps_the_page_of_the_host, .timeout = 30s,
 
 TEST(a_namespace_that_inherits_offsets_maps_a_page_with_them, .timeout = 30s)
 {
-	const offsets before = host_clocks();
+	const offsets before = clocks_now();
 
 	in_namespace(some_offsets, [&] {
 		unshare_time();
@@ -267,7 +262,7 @@ TEST(a_moved_vdso_tells_the_time_of_the_namespace, .timeout = 30s)
 {
 	const unique_fd host = own_namespace();
 	const unique_fd moved = make_namespace(some_offsets);
-	const offsets before = host_clocks();
+	const offsets before = clocks_now();
 	const moved_vdso vdso;
 
 	vdso.expect_right_clocks(before, {});
@@ -279,7 +274,7 @@ TEST(a_moved_vdso_tells_the_time_of_the_namespace, .timeout = 30s)
 
 TEST(a_child_with_a_moved_vdso_tells_the_time_of_its_namespace, .timeout = 30s)
 {
-	const offsets before = host_clocks();
+	const offsets before = clocks_now();
 	const moved_vdso vdso;
 
 	unshare_time();
@@ -291,7 +286,7 @@ TEST(a_child_with_a_moved_vdso_tells_the_time_of_its_namespace, .timeout = 30s)
 TEST(a_task_that_has_unmapped_its_clocks_can_enter, .timeout = 30s)
 {
 	const unique_fd moved = make_namespace(some_offsets);
-	const offsets before = host_clocks();
+	const offsets before = clocks_now();
 	const mapping vvar = vvar_mapping();
 
 	check(munmap(vvar.start, vvar.size), "munmap [vvar]");
@@ -354,7 +349,7 @@ TEST(a_task_with_many_mappings_can_enter, .timeout = 30s)
 {
 	const unique_fd moved = make_namespace(some_offsets);
 	const unique_fd host = own_namespace();
-	const offsets before = host_clocks();
+	const offsets before = clocks_now();
 
 	make_mappings(10000);
 	enter(moved);
@@ -365,7 +360,7 @@ TEST(a_task_with_many_mappings_can_enter, .timeout = 30s)
 
 TEST(a_child_of_a_task_with_many_mappings_has_the_clocks_of_its_namespace, .timeout = 30s)
 {
-	const offsets before = host_clocks();
+	const offsets before = clocks_now();
 
 	make_mappings(10000);
 	unshare_time();
