@@ -15,23 +15,26 @@ namespace fuzz
 {
 
 enum class call {
-	spawn,	   /* a: flags, b: exit signal, c: slot of the child, d: by clone(2), not clone3(2) */
+	spawn, /* a: flags, b: exit signal, c: slot of the child, d: by clone(2), not clone3(2) */
 	exec,
-	exit,	   /* a: the whole group */
-	unshare,   /* a: flags */
-	drop,	   /* a: capability number, or become user b if it is negative */
-	open,	   /* path, a: flags; the file goes to the controller */
+	exit, /* a: the whole group */
+	unshare, /* a: flags */
+	drop, /* a: capability number, or become user b if it is negative */
+	open, /* path, a: flags; the file goes to the controller */
 	open_pidfd, /* a: pid, b: flags */
-	setns,	   /* path, or the file that was sent; a: flags */
-	write,	   /* path, or the file that was sent; text; a: at this bad address instead */
+	setns, /* path, or the file that was sent; a: flags */
+	write, /* path, or the file that was sent; text; a: at this bad address instead */
 	write_undo, /* the same, and then the text `undo` */
-	read,	   /* path, or the file that was sent */
-	rewind,	   /* the file that was sent */
-	readlink,  /* path */
-	clock,	   /* a: clock, b: by the vDSO */
+	read, /* path, or the file that was sent */
+	rewind, /* the file that was sent */
+	readlink, /* path */
+	clock, /* a: clock, b: by the vDSO */
 	sysinfo,
-	wait,	   /* a: way, b: clock, deadline */
+	wait, /* a: way, b: clock, deadline */
 	remaining, /* a: way, b: clock, deadline */
+	pidfd_space, /* the pidfd that was sent, a: ioctl; the file goes to the controller */
+	arm, /* a: clock, deadline; the timerfd goes to the controller */
+	left, /* of the timerfd that was sent */
 };
 
 /* Ways to wait for an absolute time. */
@@ -60,13 +63,13 @@ struct desk {
 struct board {
 	std::atomic<std::uint32_t> bell; /* moves with every answer */
 	std::uint32_t futex; /* what nobody ever wakes */
-	std::uint32_t lock;  /* held by the controller */
+	std::uint32_t lock; /* held by the controller */
 	desk desks[contract::slots];
 };
 
 /* Where every task finds them, also after exec. */
 constexpr int board_fd = 60;
-constexpr int files_fd = 61;	  /* the tasks' end of the socket that carries files */
+constexpr int files_fd = 61; /* the tasks' end of the socket that carries files */
 constexpr int controller_fd = 62; /* the other end */
 
 board &map_board();

@@ -100,7 +100,8 @@ std::optional<line> parse_line(std::string_view text)
 	std::string name;
 
 	skip_spaces(text);
-	for (; !text.empty() && !is_space(text.front()) && name.size() < longest_name; text.remove_prefix(1))
+	for (; !text.empty() && !is_space(text.front()) && name.size() < longest_name;
+	     text.remove_prefix(1))
 		name += text.front();
 	const bool boottime = name == "boottime" || name == "7";
 	if (!boottime && name != "monotonic" && name != "1")
@@ -146,9 +147,11 @@ std::optional<request> parse_text(std::string_view text)
 } /* namespace */
 
 const std::array<known_difference, 4> known_differences{ {
-	{ difference::thread_file, "thread_file", "stock has no /proc/PID/task/TID/timens_offsets" },
+	{ difference::thread_file, "thread_file",
+	  "stock has no /proc/PID/task/TID/timens_offsets" },
 	{ difference::wide_number, "wide_number",
-	  "stock cuts decimal numbers to 64 bits, so 18446744073709551617 is taken for 1; and it looks "
+	  "stock cuts decimal numbers to 64 bits, so 18446744073709551617 is taken for 1; and it "
+	  "looks "
 	  "at nanoseconds beyond 63 bits only after the permission" },
 	{ difference::negative_clock, "negative_clock", "on stock clocks can read below zero" },
 	{ difference::negative_start, "negative_start",
@@ -199,8 +202,8 @@ std::string show_offsets(const shift &by)
 			seconds--;
 			rest += second;
 		}
-		std::snprintf(text, sizeof(text), "%-10s %10lld %9ld\n", name, static_cast<long long>(seconds),
-			      static_cast<long>(rest));
+		std::snprintf(text, sizeof(text), "%-10s %10lld %9ld\n", name,
+			      static_cast<long long>(seconds), static_cast<long>(rest));
 		return std::string(text);
 	};
 
@@ -319,7 +322,8 @@ std::vector<task *> contract::exit(task &caller, bool whole_group)
 	std::vector<task *> alive;
 
 	for (auto *each : members) {
-		for (const auto *parent : each->state == life::dead ? std::vector<task *>{} : end(*each))
+		for (const auto *parent :
+		     each->state == life::dead ? std::vector<task *>{} : end(*each))
 			released.push_back(parent->slot);
 	}
 	/* A parent that waited may have been one of those. */
@@ -400,10 +404,10 @@ int contract::look(const task &caller, const task &target) const
 {
 	if (caller.group == target.group)
 		return 0;
-	if (caller.who.user != target.who.user && !capable(caller.who, target.who.in, cap_sys_ptrace))
+	if (caller.who.user != target.who.user &&
+	    !capable(caller.who, target.who.in, cap_sys_ptrace))
 		return EACCES;
-	if (caller.who.in == target.who.in &&
-	    !(target.who.capabilities & ~caller.who.capabilities))
+	if (caller.who.in == target.who.in && !(target.who.capabilities & ~caller.who.capabilities))
 		return 0;
 	return capable(caller.who, target.who.in, cap_sys_ptrace) ? 0 : EACCES;
 }
@@ -445,7 +449,8 @@ int contract::unshare(task &caller, bool new_time, bool new_user)
 			return EINVAL;
 		if (who.in->level > deepest_user_space)
 			return ENOSPC;
-		who.in = std::make_shared<user_space>(user_space{ who.in, who.user, who.in->level + 1, INT_MAX, {} });
+		who.in = std::make_shared<user_space>(
+			user_space{ who.in, who.user, who.in->level + 1, INT_MAX, {} });
 		who.capabilities = cap_all;
 	}
 	if (new_time) {
@@ -470,8 +475,8 @@ int contract::spawn(task &parent, spawn_kind kind, bool new_time, bool new_user,
 			return EINVAL;
 		if (parent.who.in->level > deepest_user_space)
 			return ENOSPC;
-		child->who.in = std::make_shared<user_space>(
-			user_space{ parent.who.in, parent.who.user, parent.who.in->level + 1, INT_MAX, {} });
+		child->who.in = std::make_shared<user_space>(user_space{
+			parent.who.in, parent.who.user, parent.who.in->level + 1, INT_MAX, {} });
 		child->who.capabilities = cap_all;
 	}
 	if (new_time) {
@@ -506,7 +511,8 @@ int contract::spawn(task &parent, spawn_kind kind, bool new_time, bool new_user,
 bool contract::single_threaded(const task &caller) const
 {
 	return std::ranges::none_of(all(), [&](const task *each) {
-		return each != &caller && each->state != life::dead && each->memory == caller.memory;
+		return each != &caller && each->state != life::dead &&
+		       each->memory == caller.memory;
 	});
 }
 
@@ -528,7 +534,7 @@ int contract::enter(task &caller, const time_space_ref &target, unsigned long fl
 
 int contract::enter_by_pidfd(task &caller, const task *target, unsigned long flags)
 {
-	if (flags != CLONE_NEWTIME)
+	if (!(flags & CLONE_NEWTIME) || flags & ~(CLONE_NEWTIME | CLONE_NEWUSER))
 		return EINVAL;
 	if (!target)
 		return ESRCH;
@@ -536,7 +542,20 @@ int contract::enter_by_pidfd(task &caller, const task *target, unsigned long fla
 		return EPERM;
 	if (target->state == life::dead)
 		return ESRCH;
-	return enter(caller, target->own, flags);
+	if (!(flags & CLONE_NEWUSER))
+		return enter(caller, target->own, CLONE_NEWTIME);
+
+	const auto space = target->who.in;
+	if (space == caller.who.in || !caller.leads() || caller.group->members.size() > 1)
+		return EINVAL;
+	if (!capable(caller.who, space, cap_sys_admin))
+		return EPERM;
+	/* What it may is judged by what it was. */
+	if (const auto error = enter(caller, target->own, CLONE_NEWTIME))
+		return error;
+	caller.who.in = space;
+	caller.who.capabilities = cap_all;
+	return 0;
 }
 
 /* ---------------------------------------------------------------- offsets */
@@ -583,7 +602,8 @@ written contract::answer(flavour as, const task *target, const credentials &open
 		const wide sum = offset + now;
 		if (sum < 0 || sum >= static_cast<wide>(ktime_seconds / 2 + 1) * second)
 			return { -ERANGE };
-		(each.boottime ? after.boottime : after.monotonic) = static_cast<std::int64_t>(offset);
+		(each.boottime ? after.boottime : after.monotonic) =
+			static_cast<std::int64_t>(offset);
 	}
 	if (space.frozen)
 		return { -EACCES };

@@ -37,7 +37,13 @@ struct known_difference {
 extern const std::array<known_difference, 4> known_differences;
 
 /* Rules that a self-test makes wrong, to see that this is noticed. */
-enum class sabotage { none, vfork_freezes, offsets_are_not_inherited, anyone_may_write, setns_keeps_children };
+enum class sabotage {
+	none,
+	vfork_freezes,
+	offsets_are_not_inherited,
+	anyone_may_write,
+	setns_keeps_children
+};
 sabotage parse_sabotage(std::string_view name);
 
 /* Capabilities that are dropped one by one; the rest goes with the user. */
@@ -121,12 +127,14 @@ struct task {
 
 /* An open file that outlives the task that opened it. */
 struct held_file {
-	enum { nothing, space, offsets, pidfd } kind = nothing;
+	enum { nothing, space, offsets, pidfd, timer } kind = nothing;
 	time_space_ref target_space;
 	std::shared_ptr<identity> target;
 	credentials opener;
 	bool writable = false;
 	bool moved = false; /* is its position other than 0? */
+	int clock = 0;
+	std::int64_t host_deadline = 0;
 };
 
 /* What a write must return, and what it leaves behind. */

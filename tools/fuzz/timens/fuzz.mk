@@ -16,7 +16,7 @@ fuzz_kernels = $(fuzz_source)/fuzz-kernels --memory '$(MEM)' --accelerator '$(AC
 fuzz_needs := kernel-stock kernel-timens build/guest/root.cpio build/fuzz/fuzz_timens
 
 fuzz: $(fuzz_needs) ## run OPERATIONS random operations from SEED on stock and timens, and compare
-	@$(fuzz_kernels) --seed '$(SEED)' --operations '$(OPERATIONS)' --result build/results/fuzz.txt
+	@$(fuzz_kernels) --seed '$(SEED)' --operations '$(OPERATIONS)' --result $(fuzz_source)/results/'$(SEED)-$(OPERATIONS).txt'
 
 fuzz-short: $(fuzz_needs) ## the same for about a minute
 	@$(fuzz_kernels) --seed '$(SEED)' --operations 40000

@@ -56,6 +56,7 @@ struct settings {
 struct totals {
 	unsigned long operations = 0;
 	unsigned long divergences = 0;
+	unsigned long moved = 0;
 	std::map<std::string_view, unsigned long> met;
 };
 
@@ -107,6 +108,7 @@ void run_sequence(board &shared, const settings &chosen, unsigned number,
 			break;
 		}
 	}
+	sum.moved += run.moved;
 	for (const auto &[name, count] : run.met)
 		sum.met[name] += count;
 }
@@ -134,7 +136,8 @@ void run_plan(board &shared, const settings &chosen, totals &sum)
 
 void run_all(board &shared, const settings &chosen, totals &sum)
 {
-	for (unsigned number = 0; sum.operations < chosen.operations && sum.divergences < 10; number++) {
+	for (unsigned number = 0; sum.operations < chosen.operations && sum.divergences < 10;
+	     number++) {
 		const auto left = chosen.operations - sum.operations;
 		auto operations = make_sequence(chosen.seed, number, chosen.length);
 
@@ -164,7 +167,8 @@ settings parse_arguments(int argc, char *argv[])
 		switch (letter) {
 		case 'k':
 			if (value != "timens" && value != "stock")
-				throw std::invalid_argument("--kernel is timens or stock, not '" + value + "'");
+				throw std::invalid_argument("--kernel is timens or stock, not '" +
+							    value + "'");
 			chosen.kernel = value == "stock" ? flavour::stock : flavour::timens;
 			break;
 		case 's':
@@ -194,7 +198,8 @@ settings parse_arguments(int argc, char *argv[])
 		}
 	}
 	if (optind < argc)
-		throw std::invalid_argument("unexpected argument '" + std::string(argv[optind]) + "'");
+		throw std::invalid_argument("unexpected argument '" + std::string(argv[optind]) +
+					    "'");
 	return chosen;
 }
 
@@ -214,7 +219,8 @@ int run(int argc, char *argv[])
 		run_all(shared, chosen, sum);
 	else
 		run_plan(shared, chosen, sum);
-	printf("end: %lu operations, %lu divergences", sum.operations, sum.divergences);
+	printf("end: %lu operations, %lu with moved clocks, %lu divergences", sum.operations,
+	       sum.moved, sum.divergences);
 	for (const auto &[name, count] : sum.met)
 		printf(", %s %lu times", std::string(name).c_str(), count);
 	printf("\n");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "operations.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <iterator>
 #include <numeric>
@@ -39,16 +40,17 @@ constexpr struct {
 	verb what;
 	unsigned weight;
 } weights[] = {
-	{ verb::spawn, 60 },  { verb::exec, 15 },  { verb::exit, 40 },	{ verb::reap, 40 },
-	{ verb::unshare, 70 }, { verb::drop, 12 },  { verb::limit, 10 }, { verb::keep, 70 },
-	{ verb::enter, 90 },  { verb::write, 180 }, { verb::read, 60 },	{ verb::clock, 160 },
-	{ verb::view, 60 },   { verb::link, 60 },   { verb::wait, 40 },	{ verb::remaining, 60 },
+	{ verb::spawn, 60 },   { verb::exec, 15 },   { verb::exit, 28 }, { verb::reap, 40 },
+	{ verb::unshare, 70 }, { verb::drop, 10 },   { verb::limit, 8 }, { verb::keep, 80 },
+	{ verb::enter, 90 },   { verb::write, 180 }, { verb::read, 60 }, { verb::clock, 160 },
+	{ verb::view, 60 },    { verb::link, 60 },   { verb::wait, 40 }, { verb::remaining, 60 },
 };
 
 verb choose(std::uint64_t number)
 {
-	constexpr auto total = std::accumulate(std::begin(weights), std::end(weights), 0u,
-					       [](unsigned sum, auto each) { return sum + each.weight; });
+	constexpr auto total =
+		std::accumulate(std::begin(weights), std::end(weights), 0u,
+				[](unsigned sum, auto each) { return sum + each.weight; });
 	auto left = static_cast<unsigned>(number % total);
 
 	for (const auto &each : weights) {
@@ -61,8 +63,8 @@ verb choose(std::uint64_t number)
 
 constexpr std::int64_t top_seconds = INT64_MAX / 1'000'000'000 / 2;
 
-constexpr offsets_text texts[] = {
-	/* Good, as long as the namespace is open. */
+/* As long as the namespace is open. */
+constexpr offsets_text good_texts[] = {
 	{ "monotonic 1000 0\n" },
 	{ "boottime 1000 0\n" },
 	{ "monotonic 0 0\nboottime 0 0\n" },
@@ -74,10 +76,13 @@ constexpr offsets_text texts[] = {
 	{ "monotonic 3155760000 0\nboottime 3155760000 0\n" },
 	{ "monotonic ZERO+1 0\nboottime ZERO+1 0\n" },
 	{ "boottime ZERO+1 0\n" },
+	{ "monotonic NOW\nboottime NOW\n" },
 	{ "monotonic TOP-60 0\nboottime TOP-60 999999999" },
 	{ "boottime 12 0" },
 	{ "  \t monotonic\t-1\v250000000  and more\n" },
-	{ "\xa0" "boottime\xa0" "33 3\n" },
+	{ "\xa0"
+	  "boottime\xa0"
+	  "33 3\n" },
 	{ "monotonic 1 0\nmonotonic 2 0\n" },
 	{ "boottime 500 0\nboottime -1 1\n" },
 	{ "monotonic21 0 5\n" },
@@ -89,6 +94,9 @@ constexpr offsets_text texts[] = {
 	{ "monotonic 3 0\nboottime 4 0\nmonotonic 5 0\n" },
 	{ "boottime 3 0\nmonotonic 4 0\nrubbish" },
 	{ "boottime 3 0\nmonotonic 4 0\n\n" },
+};
+
+constexpr offsets_text bad_texts[] = {
 	/* Malformed. */
 	{ "" },
 	{ "\n" },
@@ -150,6 +158,29 @@ constexpr offsets_text texts[] = {
 	{ "boottime ZERO-60 0\nmonotonic 1 9223372036854775808\n" },
 };
 
+/*
+ * A task makes a namespace, sets it to zero or to something else, enters it and
+ * looks at a clock at once: within a tick the coarse clocks are still behind.
+ */
+void add_phrase(std::vector<operation> &to, std::uint32_t actor, std::uint32_t choice,
+		std::uint32_t detail)
+{
+	const auto to_zero =
+		std::ranges::find_if(
+			good_texts,
+			[](const auto &each) { return each.form.find("NOW") != each.form.npos; }) -
+		std::begin(good_texts);
+	const auto text =
+		static_cast<std::uint32_t>(choice % 4 ? to_zero : detail % std::size(good_texts));
+	using namespace meaning;
+
+	to.push_back({ 0, verb::unshare, actor, itself, new_time, 0 });
+	to.push_back({ 0, verb::write, actor, itself, by_number, good_address + 2 * text + 1 });
+	to.push_back({ 0, verb::enter, actor, itself, by_number, space_for_children });
+	to.push_back({ 0, verb::clock, actor, itself, choice / 4,
+		       choice % 2 ? monotonic_coarse : detail });
+}
+
 void replace(std::string &text, std::string_view token, std::int64_t base)
 {
 	for (auto at = text.find(token); at != text.npos; at = text.find(token)) {
@@ -167,31 +198,47 @@ std::vector<operation> make_sequence(std::uint64_t seed, unsigned number, unsign
 	random_numbers numbers(random_numbers(seed).next() + number);
 	std::vector<operation> made;
 
-	made.reserve(length);
-	for (unsigned index = 0; index < length; index++) {
+	while (made.size() < length) {
 		const auto what = choose(numbers.next());
 		const auto tasks = numbers.next();
 		const auto ways = numbers.next();
+		const auto actor = static_cast<std::uint32_t>(tasks);
+		const auto object = static_cast<std::uint32_t>(tasks >> 32);
+		const auto choice = static_cast<std::uint32_t>(ways);
+		const auto detail = static_cast<std::uint32_t>(ways >> 32);
 
-		made.push_back({ index, what, static_cast<std::uint32_t>(tasks), static_cast<std::uint32_t>(tasks >> 32),
-				 static_cast<std::uint32_t>(ways), static_cast<std::uint32_t>(ways >> 32) });
+		if (what == verb::unshare && object % 4 == 0)
+			add_phrase(made, actor, choice, detail);
+		else
+			made.push_back({ 0, what, actor, object, choice, detail });
 	}
+	made.resize(length);
+	for (unsigned index = 0; index < length; index++)
+		made[index].index = index;
 	return made;
 }
 
-std::size_t count_texts()
+const offsets_text &choose_text(std::uint32_t number)
 {
-	return std::size(texts);
+	const bool good = number % 2;
+
+	number /= 2;
+	return good ? good_texts[number % std::size(good_texts)]
+		    : bad_texts[number % std::size(bad_texts)];
 }
 
-const offsets_text &text_at(std::size_t number)
+std::string expand(const offsets_text &text, std::int64_t host)
 {
-	return texts[number];
-}
-
-std::string expand(const offsets_text &text, std::int64_t host_seconds)
-{
+	constexpr std::int64_t second = 1'000'000'000;
+	constexpr std::string_view now = "NOW";
+	const auto host_seconds = host / second;
+	const auto rest = host % second;
 	std::string expanded(text.form);
+
+	for (auto at = expanded.find(now); at != expanded.npos; at = expanded.find(now))
+		expanded.replace(at, now.size(),
+				 std::to_string(-host_seconds - (rest > 0)) + " " +
+					 std::to_string(rest > 0 ? second - rest : 0));
 
 	replace(expanded, "ZERO", -host_seconds);
 	replace(expanded, "TOP", top_seconds - host_seconds);

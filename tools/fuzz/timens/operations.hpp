@@ -42,21 +42,36 @@ struct operation {
 	std::uint32_t detail; /* with which text, clock, flag */
 };
 
+/*
+ * Numbers that have a certain meaning to session.cpp, for phrases: what chance
+ * alone would hardly ever put in a row.
+ */
+namespace meaning
+{
+constexpr std::uint32_t itself = 0; /* object: the actor */
+constexpr std::uint32_t by_number = 0; /* choice: /proc/PID/... */
+constexpr std::uint32_t new_time = 1; /* choice of unshare */
+constexpr std::uint32_t good_address = 8192; /* detail of write, added to the number of a text */
+constexpr std::uint32_t space_for_children = 128; /* detail of enter */
+constexpr std::uint32_t monotonic_coarse = 5; /* detail of clock */
+}
+
 /* Sequence `number` of a seed. All are independent of each other. */
 std::vector<operation> make_sequence(std::uint64_t seed, unsigned number, unsigned length);
 
 /*
  * Texts for timens_offsets, good and hostile. "ZERO" stands for the seconds
  * that bring a clock to zero, "TOP" for those that bring it to its upper limit,
- * "\e" for a NUL. PAD fills the text with spaces up to 4095 or 4096 bytes.
+ * "NOW" for the seconds and nanoseconds that bring it to just above zero, "\e"
+ * for a NUL. Some are filled with spaces up to the longest that is taken.
  */
 struct offsets_text {
 	std::string_view form;
 	std::size_t padded_to = 0;
 };
-std::size_t count_texts();
-const offsets_text &text_at(std::size_t number);
-std::string expand(const offsets_text &text, std::int64_t host_seconds);
+const offsets_text &choose_text(std::uint32_t number);
+/* At this time of the host's clocks, in nanoseconds. */
+std::string expand(const offsets_text &text, std::int64_t host);
 
 /* On one line, for a report. */
 std::string quote(std::string_view text);

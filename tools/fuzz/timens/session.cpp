@@ -4,19 +4,19 @@
  *
  * The controller never leaves the host's clocks. It reads a clock before it
  * gives an order and again after the answer; what a task has read of the same
- * clock, less its offset, must lie between the two. A clock never goes back, so
- * no tolerance is needed beyond the resolution of the interface:
+ * clock, less its offset, must lie between the two. A clock never goes back, and
+ * all tasks are on one processor, so no tolerance is needed but the resolution
+ * of the interface:
  *
- * - clocks: TSC_SLACK, for processors whose counters are not quite together;
+ * - clocks, and what is left of a timer: none;
  * - /proc/uptime: 10 ms, as it shows hundredths, cut;
  * - sysinfo(): none, as the controller does the same rounding up;
  * - starttime: one tick of 10 ms, as the controller too sees a cut value;
  * - btime: one second, for the same reason;
- * - what is left of a timer: as clocks;
- * - a wait must not end before its time on the host's clock, less TSC_SLACK. It
- *   may end late by PATIENCE, because the guest is emulated on a shared machine:
- *   only a wait that would last for the length of an offset is an error, and
- *   all offsets but a few are longer.
+ * - a wait must not end before its time on the host's clock. It may end late by
+ *   PATIENCE, because the guest is emulated on a shared machine: only a wait
+ *   that would last for the length of an offset is an error, and all offsets
+ *   but a few are longer.
  *
  * What is printed is only whether that holds, never a time.
  */
@@ -33,6 +33,7 @@
 #include <linux/futex.h>
 #include <linux/sched.h>
 #include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -40,6 +41,10 @@
 
 #ifndef CLONE_NEWTIME
 #define CLONE_NEWTIME 0x00000080
+#endif
+#ifndef PIDFD_GET_TIME_NAMESPACE
+#define PIDFD_GET_TIME_NAMESPACE _IO(0xff, 7)
+#define PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE _IO(0xff, 8)
 #endif
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD O_EXCL
@@ -53,7 +58,6 @@ namespace
 
 constexpr std::int64_t second = 1'000'000'000;
 constexpr std::int64_t tick = 10'000'000; /* of /proc: USER_HZ is 100 */
-constexpr std::int64_t tsc_slack = 1'000'000;
 constexpr std::int64_t patience = 5 * second;
 constexpr std::int64_t endless = 100LL * 365 * 86400 * second;
 constexpr timespec answer_limit{ 20, 0 };
@@ -110,7 +114,8 @@ std::string stat_field(const std::string &stat, int number)
 
 bool follows_monotonic(clockid_t clock)
 {
-	return clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_MONOTONIC_COARSE;
+	return clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW ||
+	       clock == CLOCK_MONOTONIC_COARSE;
 }
 
 std::int64_t offset_of(const time_space &space, clockid_t clock)
@@ -122,10 +127,11 @@ std::int64_t offset_of(const time_space &space, clockid_t clock)
 
 const char *clock_name(clockid_t clock)
 {
-	static constexpr const char *names[] = { "REALTIME",	  "MONOTONIC",	     "PROCESS_CPUTIME",
-						 "THREAD_CPUTIME",  "MONOTONIC_RAW",   "REALTIME_COARSE",
-						 "MONOTONIC_COARSE", "BOOTTIME",       "REALTIME_ALARM",
-						 "BOOTTIME_ALARM",   "SGI_CYCLE",       "TAI" };
+	static constexpr const char *names[] = {
+		"REALTIME",	  "MONOTONIC",	     "PROCESS_CPUTIME",	 "THREAD_CPUTIME",
+		"MONOTONIC_RAW",  "REALTIME_COARSE", "MONOTONIC_COARSE", "BOOTTIME",
+		"REALTIME_ALARM", "BOOTTIME_ALARM",  "SGI_CYCLE",	 "TAI"
+	};
 
 	return names[clock];
 }
@@ -147,7 +153,7 @@ session::session(board &shared, flavour kernel, sabotage wrong)
 	for (auto &each : shared.desks)
 		each.whose = turn::nobody;
 	shared.futex = 0;
-	struct stat own{};
+	struct stat own {};
 	stat("/proc/self/ns/time", &own);
 	model.initial->inode = own.st_ino;
 }
@@ -188,7 +194,8 @@ void session::expect(long seen, long expected)
 {
 	say(" = %s", show_result(seen).c_str());
 	if (seen != expected)
-		throw divergence("the contract says " + show_result(expected) + ", the kernel " + show_result(seen));
+		throw divergence("the contract says " + show_result(expected) + ", the kernel " +
+				 show_result(seen));
 }
 
 void session::expect_within(std::int64_t seen, std::int64_t low, std::int64_t high)
@@ -197,10 +204,11 @@ void session::expect_within(std::int64_t seen, std::int64_t low, std::int64_t hi
 		const double by = seen < low ? seen - low : seen - high;
 
 		say(" wrong");
-		throw divergence("a reading is off by " + std::to_string(by / second) + " s: " + std::to_string(seen) +
-				 " is not in " + std::to_string(low) + " to " + std::to_string(high));
+		throw divergence("a reading is off by " + std::to_string(by / second) +
+				 " s: " + std::to_string(seen) + " is not in " +
+				 std::to_string(low) + " to " + std::to_string(high));
 	}
-	say(" as predicted");
+	say(", as predicted");
 }
 
 /* -------------------------------------------------------------------- orders */
@@ -214,7 +222,8 @@ void session::await(const desk &answer, const std::string &who)
 			return;
 		if (raw(SYS_futex, reinterpret_cast<long>(&shared.bell), FUTEX_WAIT, bell,
 			reinterpret_cast<long>(&answer_limit)) == -ETIMEDOUT)
-			throw divergence("no answer from " + who + " within " + std::to_string(answer_limit.tv_sec) + " s");
+			throw divergence("no answer from " + who + " within " +
+					 std::to_string(answer_limit.tv_sec) + " s");
 	}
 }
 
@@ -302,8 +311,8 @@ task *session::object_of(const operation &what, const task &actor)
 }
 
 /* One of the ways in which a task can be named in /proc. */
-std::string session::path_of(const operation &what, const task &actor, task *&target, const char *name,
-			     bool &by_thread)
+std::string session::path_of(const operation &what, const task &actor, task *&target,
+			     const char *name, bool &by_thread)
 {
 	const auto way = what.choice % 4;
 	char path[64];
@@ -313,11 +322,12 @@ std::string session::path_of(const operation &what, const task &actor, task *&ta
 		if (!by_thread)
 			target = target->group->leader;
 		say(" %s/%s of t%u", by_thread ? "thread-self" : "self", name, target->slot);
-		snprintf(path, sizeof(path), "/proc/%s/%s", by_thread ? "thread-self" : "self", name);
+		snprintf(path, sizeof(path), "/proc/%s/%s", by_thread ? "thread-self" : "self",
+			 name);
 	} else if (by_thread) {
 		say(" task/TID/%s of t%u", name, target->slot);
-		snprintf(path, sizeof(path), "/proc/%d/task/%d/%s", target->group->leader->id->number, target->id->number,
-			 name);
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/%s",
+			 target->group->leader->id->number, target->id->number, name);
 	} else {
 		say(" PID/%s of t%u", name, target->slot);
 		snprintf(path, sizeof(path), "/proc/%d/%s", target->id->number, name);
@@ -359,7 +369,8 @@ void session::wait_gone(int group, int number)
 
 void session::wait_dead_leader(int group)
 {
-	const auto path = "/proc/" + std::to_string(group) + "/task/" + std::to_string(group) + "/stat";
+	const auto path =
+		"/proc/" + std::to_string(group) + "/task/" + std::to_string(group) + "/stat";
 
 	while (stat_field(read_host(path), 3) != "Z")
 		sched_yield();
@@ -388,7 +399,8 @@ void session::learn_inode(const time_space_ref &space, unsigned long inode)
 	for (const auto &each : held)
 		old = old || taken(each.target_space);
 	if (old)
-		throw divergence("a new namespace has the number of another one, " + std::to_string(inode));
+		throw divergence("a new namespace has the number of another one, " +
+				 std::to_string(inode));
 	space->inode = inode;
 	say(" makes ns%u", space->serial);
 }
@@ -414,7 +426,8 @@ void session::spawn(task &actor, const operation &what)
 		{ spawn_kind::vfork, "vfork", CLONE_PARENT | CLONE_VM | CLONE_VFORK },
 		{ spawn_kind::shared, "clone with CLONE_VM", CLONE_PARENT | CLONE_VM },
 		{ spawn_kind::thread, "thread",
-		  CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM },
+		  CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+			  CLONE_SYSVSEM },
 	};
 	const auto &kind = kinds[what.choice % std::size(kinds)];
 	const bool legacy = what.detail % 3 == 0;
@@ -431,13 +444,15 @@ void session::spawn(task &actor, const operation &what)
 	const auto slot = model.free_slot();
 	auto &child = shared.desks[slot];
 	/* To clone(2) the flag is a part of the exit signal. */
-	const int expected = bad_signal ? EINVAL :
-					  model.spawn(actor, kind.kind, new_time && !legacy, new_user, slot);
+	const int expected =
+		bad_signal ? EINVAL
+			   : model.spawn(actor, kind.kind, new_time && !legacy, new_user, slot);
 
 	child.whose = turn::nobody;
-	auto &mine = order(actor, call::spawn,
-			   kind.flags | (new_time ? CLONE_NEWTIME : 0) | (new_user ? CLONE_NEWUSER : 0),
-			   bad_signal ? SIGCHLD : 0, slot, legacy);
+	auto &mine =
+		order(actor, call::spawn,
+		      kind.flags | (new_time ? CLONE_NEWTIME : 0) | (new_user ? CLONE_NEWUSER : 0),
+		      bad_signal ? SIGCHLD : 0, slot, legacy);
 	ask(actor);
 	if (expected || kind.kind != spawn_kind::vfork) {
 		await(mine, "a task that makes another");
@@ -528,7 +543,8 @@ void session::unshare(task &actor, const operation &what)
 
 	say("unshare%s%s", new_time ? " NEWTIME" : "", new_user ? " NEWUSER" : "");
 	const auto expected = model.unshare(actor, new_time, new_user);
-	auto &mine = order(actor, call::unshare, (new_time ? CLONE_NEWTIME : 0) | (new_user ? CLONE_NEWUSER : 0));
+	auto &mine = order(actor, call::unshare,
+			   (new_time ? CLONE_NEWTIME : 0) | (new_user ? CLONE_NEWUSER : 0));
 	ask(actor);
 	await(mine, "a task in unshare");
 	expect(done(mine), -expected);
@@ -595,7 +611,20 @@ void session::limit(task &actor, const operation &what)
 void session::keep(task &actor, const operation &what)
 {
 	const auto slot = what.detail % held_files;
-	const auto kind = what.detail / held_files % 5;
+	static constexpr enum {
+		own,
+		children,
+		readable,
+		writable,
+		pidfd,
+		by_pidfd,
+		children_by_pidfd,
+		timer
+	} kinds[] = {
+		own,   children, readable,	    writable, writable, pidfd,
+		pidfd, by_pidfd, children_by_pidfd, timer,    timer,
+	};
+	const auto kind = kinds[what.detail / held_files % std::size(kinds)];
 	auto *target = object_of(what, actor);
 	held_file file;
 	int expected;
@@ -603,21 +632,55 @@ void session::keep(task &actor, const operation &what)
 	bool by_thread = false;
 
 	say("keep as f%u", slot);
-	if (kind == 4) {
+	if (kind == timer) {
+		static constexpr clockid_t clocks[] = { CLOCK_MONOTONIC, CLOCK_BOOTTIME,
+							CLOCK_REALTIME };
+
+		file.kind = held_file::timer;
+		file.clock = clocks[what.choice % std::size(clocks)];
+		file.host_deadline = host(file.clock) + 1000 * second;
+		expected = 0;
+		say(" a timerfd of %s", clock_name(file.clock));
+		mine = &order(actor, call::arm, file.clock);
+		mine->deadline = file.host_deadline + offset_of(*actor.own, file.clock);
+	} else if (kind == by_pidfd || kind == children_by_pidfd) {
+		const auto source = what.object % held_files;
+
+		say(" by f%u the namespace%s", source, kind == by_pidfd ? "" : " for children");
+		if (held[source].kind != held_file::pidfd) {
+			say(": no pidfd");
+			return;
+		}
+		target = held[source].target->who;
+		expected = !target ? ESRCH : model.look(actor, *target);
+		if (!expected && target->state == life::dead)
+			expected = ESRCH;
+		file.kind = held_file::space;
+		if (!expected)
+			file.target_space = kind == by_pidfd ? target->own : target->children;
+		mine = &order(actor, call::pidfd_space,
+			      kind == by_pidfd ? PIDFD_GET_TIME_NAMESPACE
+					       : PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE);
+		attach(*mine, source);
+	} else if (kind == pidfd) {
 		const bool thread = what.choice % 2;
 
 		say(" a pidfd of t%u%s", target->slot, thread ? " as a thread" : "");
 		file.kind = held_file::pidfd;
 		expected = thread || target->leads() ? 0 : EINVAL;
-		mine = &order(actor, call::open_pidfd, target->id->number, thread ? PIDFD_THREAD : 0);
+		mine = &order(actor, call::open_pidfd, target->id->number,
+			      thread ? PIDFD_THREAD : 0);
 	} else {
-		const char *const names[] = { "ns/time", "ns/time_for_children", "timens_offsets", "timens_offsets" };
-		const bool offsets = kind >= 2;
-		const auto path = path_of(what, actor, target, names[kind], by_thread);
+		const bool offsets = kind == readable || kind == writable;
+		const auto path = path_of(what, actor, target,
+					  offsets	     ? "timens_offsets"
+					  : kind == children ? "ns/time_for_children"
+							     : "ns/time",
+					  by_thread);
 
 		if (offsets) {
 			file.kind = held_file::offsets;
-			file.writable = kind == 3;
+			file.writable = kind == writable;
 			expected = model.open_offsets(actor, *target, file.writable);
 			if (by_thread) {
 				/* Not kept, so that both kernels go on from the same state. */
@@ -630,12 +693,14 @@ void session::keep(task &actor, const operation &what)
 			if (!expected && target->state == life::dead)
 				expected = ENOENT;
 			if (!expected)
-				file.target_space = kind ? target->children : target->own;
+				file.target_space =
+					kind == children ? target->children : target->own;
 		}
 		mine = &order(actor, call::open, file.writable ? O_RDWR : O_RDONLY);
 		strcpy(mine->path, path.c_str());
 	}
-	file.target = target->id;
+	if (target)
+		file.target = target->id;
 	file.opener = actor.who;
 	ask(actor);
 	await(*mine, "a task that opens a file");
@@ -643,16 +708,34 @@ void session::keep(task &actor, const operation &what)
 	if (fd >= 0 && expected)
 		close(fd);
 	expect(done(*mine), -expected);
-	if (!expected)
-		hold(slot, std::move(file), fd);
+	if (expected)
+		return;
+	if (file.kind == held_file::space) {
+		struct stat found {};
+
+		fstat(fd, &found);
+		say(" ns%u", file.target_space->serial);
+		if (found.st_ino != file.target_space->inode)
+			throw divergence("it is not ns" +
+					 std::to_string(file.target_space->serial) +
+					 " but has the number " + std::to_string(found.st_ino));
+	}
+	hold(slot, std::move(file), fd);
 }
 
 void session::enter(task &actor, const operation &what)
 {
-	static constexpr unsigned long flag_choices[] = { CLONE_NEWTIME, CLONE_NEWTIME, CLONE_NEWTIME, 0, CLONE_NEWUTS };
+	static constexpr unsigned long flag_choices[] = {
+		CLONE_NEWTIME, CLONE_NEWTIME,
+		CLONE_NEWTIME, 0,
+		CLONE_NEWUTS,  CLONE_NEWTIME | CLONE_NEWUSER
+	};
 	const auto flags = flag_choices[what.detail % std::size(flag_choices)];
 	const auto file = what.detail / 8 % held_files;
-	const char *const flags_name = flags == CLONE_NEWTIME ? "NEWTIME" : flags ? "NEWUTS" : "0";
+	const char *const flags_name = flags == CLONE_NEWTIME  ? "NEWTIME"
+				       : flags == CLONE_NEWUTS ? "NEWUTS"
+				       : flags		       ? "NEWTIME NEWUSER"
+							       : "0";
 	int expected;
 
 	auto &mine = order(actor, call::setns, static_cast<long>(flags));
@@ -662,14 +745,19 @@ void session::enter(task &actor, const operation &what)
 		say("setns f%u %s", file, flags_name);
 		if (chosen.kind == held_file::space)
 			expected = model.enter(actor, chosen.target_space, flags);
-		else if (chosen.kind == held_file::pidfd)
-			expected = flags == CLONE_NEWUTS ? -1 : model.enter_by_pidfd(actor, chosen.target->who, flags);
-		else
+		else if (chosen.kind == held_file::pidfd) {
+			const auto *target = chosen.target->who;
+
+			/* Not what is of other namespaces, nor what leaves a task without a user. */
+			if (flags == CLONE_NEWUTS ||
+			    (flags & CLONE_NEWUSER && target && target->who.in != model.root &&
+			     target->who.in->owner != actor.who.user)) {
+				say(": not done");
+				return;
+			}
+			expected = model.enter_by_pidfd(actor, target, flags);
+		} else
 			expected = EINVAL;
-		if (expected < 0) {
-			say(": not done"); /* another namespace's business */
-			return;
-		}
 		attach(mine, file);
 	} else {
 		auto *target = object_of(what, actor);
@@ -677,7 +765,8 @@ void session::enter(task &actor, const operation &what)
 		bool by_thread;
 
 		say("setns %s", flags_name);
-		const auto path = path_of(what, actor, target, children ? "ns/time_for_children" : "ns/time", by_thread);
+		const auto path = path_of(what, actor, target,
+					  children ? "ns/time_for_children" : "ns/time", by_thread);
 		expected = model.look(actor, *target);
 		if (!expected && target->state == life::dead)
 			expected = ENOENT;
@@ -696,7 +785,7 @@ void session::enter(task &actor, const operation &what)
 void session::write(task &actor, const operation &what)
 {
 	const auto file = what.detail / 1024 % held_files;
-	const auto &text = text_at(what.detail % count_texts());
+	const auto &text = choose_text(what.detail % 1024);
 	const bool bad_address = what.detail / 8192 % 32 == 0;
 	const bool by_file = what.detail / 65536 % 2 && held[file].kind == held_file::offsets;
 	held_file *chosen = nullptr;
@@ -721,8 +810,9 @@ void session::write(task &actor, const operation &what)
 	}
 
 	const auto now = host(CLOCK_MONOTONIC);
-	const auto content = expand(text, now / second);
-	say(" %s%s", bad_address ? "a bad address" : quote(text.form).c_str(), text.padded_to ? ", padded" : "");
+	const auto content = expand(text, now);
+	say(" %s%s", bad_address ? "a bad address" : quote(text.form).c_str(),
+	    text.padded_to ? ", padded" : "");
 	if (text.padded_to)
 		say(" to %zu", text.padded_to);
 
@@ -739,7 +829,9 @@ void session::write(task &actor, const operation &what)
 	} else if (by_file && !chosen->writable) {
 		expected = -EBADF;
 	} else if (bad_address) {
-		expected = moved || content.size() >= 4096 ? -EINVAL : content.empty() ? -EINVAL : -EFAULT;
+		expected = moved || content.size() >= 4096 ? -EINVAL
+			   : content.empty()		   ? -EINVAL
+							   : -EFAULT;
 	} else {
 		bool differs;
 
@@ -762,11 +854,13 @@ void session::write(task &actor, const operation &what)
 	await(mine, "a task that writes offsets");
 	/* How long a text is may depend on the time. */
 	const auto show = [&](long value) {
-		return value > 0 && value == static_cast<long>(content.size()) ? "all" : show_result(value);
+		return value > 0 && value == static_cast<long>(content.size()) ? "all"
+									       : show_result(value);
 	};
 	say(" = %s", show(done(mine)).c_str());
 	if (done(mine) != expected)
-		throw divergence("the contract says " + show(expected) + ", the kernel " + show(done(mine)));
+		throw divergence("the contract says " + show(expected) + ", the kernel " +
+				 show(done(mine)));
 }
 
 void session::read(task &actor, const operation &what)
@@ -819,20 +913,31 @@ void session::read(task &actor, const operation &what)
 	const auto &mine = shared.desks[actor.slot];
 	await(mine, "a task that reads offsets");
 	/* The length tells of the value, which may depend on the time. */
-	say(" = %s", done(mine) < 0 ? show_result(done(mine)).c_str() : done(mine) ? "offsets" : "nothing");
+	say(" = %s", done(mine) < 0 ? show_result(done(mine)).c_str()
+		     : done(mine)   ? "offsets"
+				    : "nothing");
 	if (done(mine) != (result ? result : static_cast<long>(expected.size())))
-		throw divergence("the contract says " + show_result(result ? result : expected.size()) +
-				 ", the kernel " + show_result(done(mine)));
+		throw divergence("the contract says " +
+				 show_result(result ? result : expected.size()) + ", the kernel " +
+				 show_result(done(mine)));
 	if (expected != mine.answer)
-		throw divergence("the contract shows " + quote(expected) + ", the kernel " + quote(mine.answer));
+		throw divergence("the contract shows " + quote(expected) + ", the kernel " +
+				 quote(mine.answer));
 }
 
 void session::clock(task &actor, const operation &what)
 {
-	static constexpr clockid_t clocks[] = { CLOCK_MONOTONIC,	CLOCK_MONOTONIC,      CLOCK_BOOTTIME,
-						CLOCK_BOOTTIME,		CLOCK_MONOTONIC_RAW,  CLOCK_MONOTONIC_COARSE,
-						CLOCK_BOOTTIME_ALARM,	CLOCK_REALTIME_ALARM, CLOCK_REALTIME,
-						CLOCK_REALTIME_COARSE,	CLOCK_TAI };
+	static constexpr clockid_t clocks[] = { CLOCK_MONOTONIC,
+						CLOCK_MONOTONIC,
+						CLOCK_BOOTTIME,
+						CLOCK_BOOTTIME,
+						CLOCK_MONOTONIC_RAW,
+						CLOCK_MONOTONIC_COARSE,
+						CLOCK_BOOTTIME_ALARM,
+						CLOCK_REALTIME_ALARM,
+						CLOCK_REALTIME,
+						CLOCK_REALTIME_COARSE,
+						CLOCK_TAI };
 	const auto clock = clocks[what.detail % std::size(clocks)];
 	const bool vdso = what.choice % 2;
 	const auto offset = offset_of(*actor.own, clock);
@@ -848,8 +953,8 @@ void session::clock(task &actor, const operation &what)
 	if (error)
 		return;
 
-	auto low = before + offset - tsc_slack;
-	auto high = after + offset + tsc_slack;
+	auto low = before + offset;
+	auto high = after + offset;
 	if (low < 0) {
 		mark(difference::negative_clock);
 		if (model.kernel == flavour::timens) {
@@ -877,8 +982,8 @@ void session::view(task &actor, const operation &what)
 		long long seconds = 0, hundredths = 0;
 		if (sscanf(mine.answer, "%lld.%lld ", &seconds, &hundredths) != 2)
 			throw divergence("/proc/uptime says " + quote(mine.answer));
-		expect_within(seconds * second + hundredths * tick, before + by.boottime - tick - tsc_slack,
-			      after + by.boottime + tsc_slack);
+		expect_within(seconds * second + hundredths * tick, before + by.boottime - tick,
+			      after + by.boottime);
 		return;
 	}
 	case 1: {
@@ -888,8 +993,8 @@ void session::view(task &actor, const operation &what)
 		ask(actor);
 		await(mine, "a task that asks sysinfo");
 		const auto after = host(CLOCK_BOOTTIME);
-		expect_within(mine.reading, ceil_seconds(before + by.boottime - tsc_slack),
-			      ceil_seconds(after + by.boottime + tsc_slack));
+		expect_within(mine.reading, ceil_seconds(before + by.boottime),
+			      ceil_seconds(after + by.boottime));
 		return;
 	}
 	case 2: {
@@ -920,21 +1025,24 @@ void session::view(task &actor, const operation &what)
 		say("starttime");
 		const auto path = path_of(what, actor, target, "stat", by_thread);
 		char resolved[64];
-		snprintf(resolved, sizeof(resolved), "/proc/%d/task/%d/stat", target->group->leader->id->number,
-			 target->id->number);
+		snprintf(resolved, sizeof(resolved), "/proc/%d/task/%d/stat",
+			 target->group->leader->id->number, target->id->number);
 		const auto started = std::stoll(stat_field(read_host(resolved), 22));
 		auto &mine = order(actor, call::read);
 		strcpy(mine.path, path.c_str());
 		ask(actor);
 		await(mine, "a task that reads a start time");
 		if (done(mine) <= 0)
-			throw divergence("the start time cannot be read: " + show_result(done(mine)));
+			throw divergence("the start time cannot be read: " +
+					 show_result(done(mine)));
 		const auto seen = std::stoull(stat_field(mine.answer, 22));
 		const auto moved = started * tick + by.boottime;
 		if (moved < tick) {
 			mark(difference::negative_start);
-			if (model.kernel == flavour::stock && moved < 0 && seen > INT64_MAX / tick) {
-				const auto wrapped = static_cast<std::int64_t>((UINT64_MAX - seen * tick) / tick);
+			if (model.kernel == flavour::stock && moved < 0 &&
+			    seen > INT64_MAX / tick) {
+				const auto wrapped = static_cast<std::int64_t>(
+					(UINT64_MAX - seen * tick) / tick);
 				expect_within(-wrapped, moved / tick - 2, moved / tick + 2);
 				return;
 			}
@@ -953,7 +1061,8 @@ void session::link(task &actor, const operation &what)
 	bool by_thread;
 
 	say("readlink");
-	const auto path = path_of(what, actor, target, children ? "ns/time_for_children" : "ns/time", by_thread);
+	const auto path = path_of(what, actor, target,
+				  children ? "ns/time_for_children" : "ns/time", by_thread);
 	auto expected = model.look(actor, *target);
 	if (!expected && target->state == life::dead)
 		expected = ENOENT;
@@ -968,8 +1077,8 @@ void session::link(task &actor, const operation &what)
 	const auto name = "time:[" + std::to_string(space.inode) + "]";
 	say(" ns%u", space.serial);
 	if (name != mine.answer)
-		throw divergence("the link says " + quote(mine.answer) + ", and not ns" + std::to_string(space.serial) + ", " +
-				 name);
+		throw divergence("the link says " + quote(mine.answer) + ", and not ns" +
+				 std::to_string(space.serial) + ", " + name);
 }
 
 void session::wait(task &actor, const operation &what)
@@ -1025,10 +1134,12 @@ void session::wait(task &actor, const operation &what)
 	await(mine, "a task that waits");
 	const auto end = host(chosen.clock);
 	expect(done(mine), chosen.expected);
-	if (end < deadline - offset - tsc_slack)
-		throw divergence("the wait ended " + std::to_string(deadline - offset - end) + " ns early");
+	if (end < deadline - offset)
+		throw divergence("the wait ended " + std::to_string(deadline - offset - end) +
+				 " ns early");
 	if (end > std::max(deadline - offset, start) + patience)
-		throw divergence("the wait ended " + std::to_string(end - start) + " ns after its start");
+		throw divergence("the wait ended " + std::to_string(end - start) +
+				 " ns after its start");
 	say(", in time");
 }
 
@@ -1039,12 +1150,33 @@ void session::remaining(task &actor, const operation &what)
 		const char *name;
 		clockid_t clock;
 	} timers[] = {
-		{ way::timerfd, "timerfd", CLOCK_MONOTONIC }, { way::timerfd, "timerfd", CLOCK_BOOTTIME },
-		{ way::timerfd, "timerfd", CLOCK_REALTIME },  { way::timer, "timer", CLOCK_MONOTONIC },
-		{ way::timer, "timer", CLOCK_BOOTTIME },      { way::timer, "timer", CLOCK_REALTIME },
+		{ way::timerfd, "timerfd", CLOCK_MONOTONIC },
+		{ way::timerfd, "timerfd", CLOCK_BOOTTIME },
+		{ way::timerfd, "timerfd", CLOCK_REALTIME },
+		{ way::timer, "timer", CLOCK_MONOTONIC },
+		{ way::timer, "timer", CLOCK_BOOTTIME },
+		{ way::timer, "timer", CLOCK_REALTIME },
 	};
 	const auto &chosen = timers[what.detail % std::size(timers)];
 	const auto offset = offset_of(*actor.own, chosen.clock);
+	const auto file = what.object % held_files;
+
+	if (what.detail / 8 % 2 && held[file].kind == held_file::timer) {
+		/* Whoever asks, wherever it was set: what is left is the same for all. */
+		const auto clock = held[file].clock;
+
+		say("what is left of f%u", file);
+		const auto before = host(clock);
+		auto &mine = order(actor, call::left);
+		attach(mine, file);
+		ask(actor);
+		await(mine, "a task that asks a timer");
+		const auto after = host(clock);
+		expect(done(mine), 0);
+		expect_within(mine.reading, held[file].host_deadline - after,
+			      held[file].host_deadline - before);
+		return;
+	}
 	const auto before = host(chosen.clock);
 	const char *when;
 	std::int64_t deadline;
@@ -1091,8 +1223,8 @@ void session::remaining(task &actor, const operation &what)
 		expect_within(mine.reading, endless, INT64_MAX);
 		return;
 	}
-	/* A timer that has expired says 0, or 1 ns if nobody has been told yet. */
-	expect_within(mine.reading, left(after) - std::min(left(after), tsc_slack), left(before) + tsc_slack);
+	/* A timer that has expired says 0, or 1 ns if it has not fired yet. */
+	expect_within(mine.reading, left(after), std::max<std::int64_t>(left(before), 1));
 }
 
 std::string session::run(const operation &what)
@@ -1106,6 +1238,7 @@ std::string session::run(const operation &what)
 			auto &actor = actor_of(what);
 
 			say("t%u ", actor.slot);
+			moved += actor.own->by != shift{};
 			switch (what.what) {
 			case verb::spawn:
 				spawn(actor, what);
@@ -1160,7 +1293,8 @@ std::string session::run(const operation &what)
 		throw divergence(said + ": " + error.what());
 	}
 	for (const auto tag : tags)
-		say(" [%s]", std::string(known_differences[static_cast<std::size_t>(tag)].name).c_str());
+		say(" [%s]",
+		    std::string(known_differences[static_cast<std::size_t>(tag)].name).c_str());
 	return said;
 }
 

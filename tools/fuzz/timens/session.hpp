@@ -36,6 +36,8 @@ public:
 
 	/* How often each known difference mattered. */
 	std::map<std::string_view, unsigned long> met;
+	/* Operations of tasks whose clocks are moved. */
+	unsigned long moved = 0;
 
 private:
 	static constexpr unsigned held_files = 6;
@@ -63,8 +65,8 @@ private:
 
 	task &actor_of(const operation &what);
 	task *object_of(const operation &what, const task &actor);
-	std::string path_of(const operation &what, const task &actor, task *&target, const char *name,
-			    bool &by_thread);
+	std::string path_of(const operation &what, const task &actor, task *&target,
+			    const char *name, bool &by_thread);
 	void start_process();
 	void kill_all();
 	void settle(const std::vector<task *> &released);

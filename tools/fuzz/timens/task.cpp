@@ -172,7 +172,8 @@ void new_task(unsigned slot)
 	mine.reading = raw(SYS_gettid);
 	if (mine.a & CLONE_NEWUSER)
 		mine.value = map_users(mine.b, mine.c);
-	mine.inode = mine.a & CLONE_NEWTIME ? inode_of("/proc/thread-self/ns/time_for_children") : 0;
+	mine.inode =
+		mine.a & CLONE_NEWTIME ? inode_of("/proc/thread-self/ns/time_for_children") : 0;
 	answer(mine, mine.value);
 	serve(slot);
 }
@@ -182,7 +183,8 @@ long do_spawn(desk &mine)
 	const unsigned slot = mine.c;
 	auto &child = shared->desks[slot];
 
-	child.a = mine.d ? mine.a & ~CLONE_NEWTIME : mine.a; /* to clone(2) it is a part of the signal */
+	child.a = mine.d ? mine.a & ~CLONE_NEWTIME
+			 : mine.a; /* to clone(2) it is a part of the signal */
 	child.b = geteuid();
 	child.c = getegid();
 	return spawn_on(stacks[slot], mine.d, mine.a, mine.b, new_task, slot);
@@ -222,7 +224,8 @@ long do_drop(const desk &mine)
 	const auto mask = ~(1u << (mine.a % 32));
 	auto &part = data[mine.a / 32];
 
-	if (const long error = raw(SYS_capget, reinterpret_cast<long>(&header), reinterpret_cast<long>(data)))
+	if (const long error =
+		    raw(SYS_capget, reinterpret_cast<long>(&header), reinterpret_cast<long>(data)))
 		return error;
 	/* Exec must not bring it back; where there is no right to this, there is nothing to bring back. */
 	prctl(PR_CAPBSET_DROP, mine.a);
@@ -238,9 +241,10 @@ long do_drop(const desk &mine)
 class order_file {
 public:
 	order_file(const desk &mine, int flags)
-		: fd(mine.sends_file ? receive_file(files_fd) :
-				       static_cast<int>(raw(SYS_openat, AT_FDCWD,
-							    reinterpret_cast<long>(mine.path), flags | O_CLOEXEC)))
+		: fd(mine.sends_file ? receive_file(files_fd)
+				     : static_cast<int>(raw(SYS_openat, AT_FDCWD,
+							    reinterpret_cast<long>(mine.path),
+							    flags | O_CLOEXEC)))
 	{
 	}
 	order_file(const order_file &) = delete;
@@ -259,7 +263,8 @@ long do_write(const desk &mine)
 
 	if (file.fd < 0)
 		return file.fd;
-	const long value = raw(SYS_write, file.fd, mine.a ?: reinterpret_cast<long>(mine.text), mine.length);
+	const long value =
+		raw(SYS_write, file.fd, mine.a ?: reinterpret_cast<long>(mine.text), mine.length);
 	if (mine.what == call::write_undo && value >= 0 &&
 	    raw(SYS_write, file.fd, reinterpret_cast<long>(mine.undo), strlen(mine.undo)) < 0)
 		return -ENOTRECOVERABLE;
@@ -273,7 +278,8 @@ long do_read(desk &mine)
 	mine.answer[0] = 0;
 	if (file.fd < 0)
 		return file.fd;
-	const long value = raw(SYS_read, file.fd, reinterpret_cast<long>(mine.answer), sizeof(mine.answer) - 1);
+	const long value = raw(SYS_read, file.fd, reinterpret_cast<long>(mine.answer),
+			       sizeof(mine.answer) - 1);
 	if (value >= 0)
 		mine.answer[value] = 0;
 	return value;
@@ -312,12 +318,15 @@ long do_wait(const desk &mine)
 
 		if (fd < 0)
 			return -errno;
-		long result = timerfd_settime(fd, TFD_TIMER_ABSTIME, &value, nullptr) < 0 ? -errno : 0;
+		long result =
+			timerfd_settime(fd, TFD_TIMER_ABSTIME, &value, nullptr) < 0 ? -errno : 0;
 		pollfd ready{ fd, POLLIN, 0 };
 		if (!result && poll(&ready, 1, patience.tv_sec * 1000) != 1)
 			result = -ETIME;
 		else if (!result)
-			result = read(fd, &expired, sizeof(expired)) < 0 ? -errno : static_cast<long>(expired);
+			result = read(fd, &expired, sizeof(expired)) < 0
+					 ? -errno
+					 : static_cast<long>(expired);
 		close(fd);
 		return result;
 	}
@@ -332,7 +341,8 @@ long do_wait(const desk &mine)
 		if (const long error = raw(SYS_timer_create, clock, reinterpret_cast<long>(&event),
 					   reinterpret_cast<long>(&timer)))
 			return error;
-		long result = raw(SYS_timer_settime, timer, TIMER_ABSTIME, reinterpret_cast<long>(&value));
+		long result = raw(SYS_timer_settime, timer, TIMER_ABSTIME,
+				  reinterpret_cast<long>(&value));
 		sigemptyset(&alarm);
 		sigaddset(&alarm, SIGALRM);
 		if (!result)
@@ -343,12 +353,14 @@ long do_wait(const desk &mine)
 	}
 	case way::futex_bitset:
 		return raw(SYS_futex, reinterpret_cast<long>(&shared->futex),
-			   FUTEX_WAIT_BITSET | (clock == CLOCK_REALTIME ? FUTEX_CLOCK_REALTIME : 0), 0,
-			   reinterpret_cast<long>(&at), 0, -1);
+			   FUTEX_WAIT_BITSET | (clock == CLOCK_REALTIME ? FUTEX_CLOCK_REALTIME : 0),
+			   0, reinterpret_cast<long>(&at), 0, -1);
 	case way::futex_waitv: {
-		const futex_waitv waiter{ 0, reinterpret_cast<unsigned long>(&shared->futex), FUTEX_32, 0 };
+		const futex_waitv waiter{ 0, reinterpret_cast<unsigned long>(&shared->futex),
+					  FUTEX_32, 0 };
 
-		return raw(SYS_futex_waitv, reinterpret_cast<long>(&waiter), 1, 0, reinterpret_cast<long>(&at), clock);
+		return raw(SYS_futex_waitv, reinterpret_cast<long>(&waiter), 1, 0,
+			   reinterpret_cast<long>(&at), clock);
 	}
 	case way::futex_lock_pi2:
 		return raw(SYS_futex, reinterpret_cast<long>(&shared->lock),
@@ -378,10 +390,12 @@ long do_remaining(desk &mine)
 		int timer;
 
 		event.sigev_notify = SIGEV_NONE;
-		result = raw(SYS_timer_create, mine.b, reinterpret_cast<long>(&event), reinterpret_cast<long>(&timer));
+		result = raw(SYS_timer_create, mine.b, reinterpret_cast<long>(&event),
+			     reinterpret_cast<long>(&timer));
 		if (result)
 			return result;
-		result = raw(SYS_timer_settime, timer, TIMER_ABSTIME, reinterpret_cast<long>(&value));
+		result = raw(SYS_timer_settime, timer, TIMER_ABSTIME,
+			     reinterpret_cast<long>(&value));
 		result = result ?: raw(SYS_timer_gettime, timer, reinterpret_cast<long>(&left));
 		raw(SYS_timer_delete, timer);
 	}
@@ -389,11 +403,27 @@ long do_remaining(desk &mine)
 	return result;
 }
 
+long do_arm(const desk &mine)
+{
+	const itimerspec value{ {}, to_timespec(mine.deadline) };
+	const int fd = timerfd_create(mine.a, TFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (timerfd_settime(fd, TFD_TIMER_ABSTIME, &value, nullptr) < 0) {
+		const long error = -errno;
+
+		close(fd);
+		return error;
+	}
+	return hand_over(fd);
+}
+
 long do_clock(desk &mine)
 {
 	timespec now{};
-	const long result = mine.b ? vdso_clock_gettime(mine.a, &now) :
-				     raw(SYS_clock_gettime, mine.a, reinterpret_cast<long>(&now));
+	const long result = mine.b ? vdso_clock_gettime(mine.a, &now)
+				   : raw(SYS_clock_gettime, mine.a, reinterpret_cast<long>(&now));
 
 	mine.reading = to_nanoseconds(now);
 	return result;
@@ -410,8 +440,8 @@ long do_sysinfo(desk &mine)
 
 long do_readlink(desk &mine)
 {
-	const long value = raw(SYS_readlink, reinterpret_cast<long>(mine.path), reinterpret_cast<long>(mine.answer),
-			       sizeof(mine.answer) - 1);
+	const long value = raw(SYS_readlink, reinterpret_cast<long>(mine.path),
+			       reinterpret_cast<long>(mine.answer), sizeof(mine.answer) - 1);
 
 	mine.answer[value < 0 ? 0 : value] = 0;
 	return value < 0 ? value : 0;
@@ -424,8 +454,8 @@ long do_exec(unsigned slot)
 	const char *const environment[] = { nullptr };
 
 	snprintf(number, sizeof(number), "%u", slot);
-	return raw(SYS_execve, reinterpret_cast<long>("/proc/thread-self/exe"), reinterpret_cast<long>(arguments),
-		   reinterpret_cast<long>(environment));
+	return raw(SYS_execve, reinterpret_cast<long>("/proc/thread-self/exe"),
+		   reinterpret_cast<long>(arguments), reinterpret_cast<long>(environment));
 }
 
 long carry_out(desk &mine, unsigned slot)
@@ -443,7 +473,8 @@ long carry_out(desk &mine, unsigned slot)
 	case call::drop:
 		return do_drop(mine);
 	case call::open:
-		return hand_over(raw(SYS_openat, AT_FDCWD, reinterpret_cast<long>(mine.path), mine.a | O_CLOEXEC));
+		return hand_over(raw(SYS_openat, AT_FDCWD, reinterpret_cast<long>(mine.path),
+				     mine.a | O_CLOEXEC));
 	case call::open_pidfd:
 		return hand_over(raw(SYS_pidfd_open, mine.a, mine.b));
 	case call::setns:
@@ -468,6 +499,22 @@ long carry_out(desk &mine, unsigned slot)
 		return do_wait(mine);
 	case call::remaining:
 		return do_remaining(mine);
+	case call::pidfd_space: {
+		const order_file file(mine, 0);
+
+		return hand_over(raw(SYS_ioctl, file.fd, mine.a, 0));
+	}
+	case call::arm:
+		return do_arm(mine);
+	case call::left: {
+		const order_file file(mine, 0);
+		itimerspec left{};
+		const long result =
+			raw(SYS_timerfd_gettime, file.fd, reinterpret_cast<long>(&left));
+
+		mine.reading = to_nanoseconds(left.it_value);
+		return result;
+	}
 	}
 	return -ENOSYS;
 }
@@ -500,7 +547,8 @@ long vdso_clock_gettime(long clock, void *time)
 		for (unsigned i = 0; i < header->e_shnum; i++) {
 			if (sections[i].sh_type != SHT_DYNSYM)
 				continue;
-			const auto symbols = reinterpret_cast<const Elf64_Sym *>(base + sections[i].sh_offset);
+			const auto symbols =
+				reinterpret_cast<const Elf64_Sym *>(base + sections[i].sh_offset);
 			const auto names = base + sections[sections[i].sh_link].sh_offset;
 
 			for (unsigned j = 0; j < sections[i].sh_size / sizeof(Elf64_Sym); j++) {
@@ -517,7 +565,8 @@ long vdso_clock_gettime(long clock, void *time)
 
 board &map_board()
 {
-	void *memory = mmap(nullptr, sizeof(board), PROT_READ | PROT_WRITE, MAP_SHARED, board_fd, 0);
+	void *memory =
+		mmap(nullptr, sizeof(board), PROT_READ | PROT_WRITE, MAP_SHARED, board_fd, 0);
 
 	if (memory == MAP_FAILED)
 		abort();
@@ -576,7 +625,8 @@ void serve(unsigned slot)
 
 			if (now == turn::task)
 				break;
-			raw(SYS_futex, reinterpret_cast<long>(&mine.whose), FUTEX_WAIT, static_cast<long>(now));
+			raw(SYS_futex, reinterpret_cast<long>(&mine.whose), FUTEX_WAIT,
+			    static_cast<long>(now));
 		}
 		answer(mine, carry_out(mine, slot));
 	}
