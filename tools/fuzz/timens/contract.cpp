@@ -166,6 +166,7 @@ sabotage parse_sabotage(std::string_view name)
 		{ "offsets_are_not_inherited", sabotage::offsets_are_not_inherited },
 		{ "anyone_may_write", sabotage::anyone_may_write },
 		{ "setns_keeps_children", sabotage::setns_keeps_children },
+		{ "vfork_panics", sabotage::vfork_panics },
 	};
 
 	for (const auto &[known, value] : names) {

@@ -42,7 +42,8 @@ enum class sabotage {
 	vfork_freezes,
 	offsets_are_not_inherited,
 	anyone_may_write,
-	setns_keeps_children
+	setns_keeps_children,
+	vfork_panics, /* not the contract, but the kernel */
 };
 sabotage parse_sabotage(std::string_view name);
 

@@ -109,6 +109,8 @@ void run_sequence(board &shared, const settings &chosen, unsigned number,
 		}
 	}
 	sum.moved += run.moved;
+	/* Should the kernel die in the next one, this is known. */
+	fflush(stdout);
 	for (const auto &[name, count] : run.met)
 		sum.met[name] += count;
 }

@@ -143,6 +143,15 @@ void close_held(int &fd)
 	fd = -1;
 }
 
+/* For the self-test: the guest has LKDTM. */
+void die()
+{
+	const int fd = open("/sys/kernel/debug/provoke-crash/DIRECT", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || ::write(fd, "PANIC", 5) != 5)
+		throw std::runtime_error("cannot make the kernel panic: " + errno_name(errno));
+}
+
 } /* namespace */
 
 session::session(board &shared, flavour kernel, sabotage wrong)
@@ -441,6 +450,8 @@ void session::spawn(task &actor, const operation &what)
 		say(": no room");
 		return;
 	}
+	if (kind.kind == spawn_kind::vfork && model.wrong == sabotage::vfork_panics)
+		die();
 	const auto slot = model.free_slot();
 	auto &child = shared.desks[slot];
 	/* To clone(2) the flag is a part of the exit signal. */

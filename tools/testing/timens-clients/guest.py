@@ -4,7 +4,6 @@
 import json
 import os
 import re
-import select
 import shutil
 import subprocess
 import tempfile
@@ -43,12 +42,6 @@ def run(*command, check=True, **options):
 def install_programs():
     for program in PROGRAMS:
         shutil.copy(program, "/run")
-
-
-def wait_until_ended(pidfd, seconds=TIMEOUT):
-    """Wait for the end of any process, not only of a child."""
-    if not select.select([pidfd], [], [], seconds)[0]:
-        raise Failed(f"a process did not end within {seconds} s")
 
 
 class Release:

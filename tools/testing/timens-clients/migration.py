@@ -86,8 +86,9 @@ class Crossing:
     def frozen(self, clock="monotonic"):
         """What the clock may have moved on meanwhile, in seconds: from the last beat to the end of the stay there,
         and from the start of the stay here to the first beat."""
-        there = self.left["ended"]["CLOCK_" + clock.upper()] - self.on_machine(self.left, self.last, clock)
-        here = self.on_machine(self.came, self.first, clock) - self.came["began"]["CLOCK_" + clock.upper()]
+        name = "CLOCK_" + clock.upper()
+        there = self.left["trees"][self.tree]["ended"][name] - self.on_machine(self.left, self.last, clock)
+        here = self.on_machine(self.came, self.first, clock) - self.came["trees"][self.tree]["began"][name]
         return there + here
 
     def step_of_machines(self, clock):
