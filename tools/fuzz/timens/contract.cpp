@@ -517,20 +517,26 @@ bool contract::single_threaded(const task &caller) const
 	});
 }
 
-int contract::enter(task &caller, const time_space_ref &target, unsigned long flags)
+/* Enters a time namespace from a user namespace, which is a new one if that is entered too. */
+int contract::install(task &caller, const time_space_ref &target, const user_space_ref &in) const
 {
-	if (flags && flags != CLONE_NEWTIME)
-		return EINVAL;
 	if (!single_threaded(caller))
 		return EUSERS;
 	if (!capable(caller.who, target->owner ? target->owner : root, cap_sys_admin) ||
-	    !capable(caller.who, caller.who.in, cap_sys_admin))
+	    !capable(caller.who, in, cap_sys_admin))
 		return EPERM;
 	caller.own = target;
 	if (wrong != sabotage::setns_keeps_children)
 		caller.children = target;
 	target->frozen = true;
 	return 0;
+}
+
+int contract::enter(task &caller, const time_space_ref &target, unsigned long flags)
+{
+	if (flags && flags != CLONE_NEWTIME)
+		return EINVAL;
+	return install(caller, target, caller.who.in);
 }
 
 int contract::enter_by_pidfd(task &caller, const task *target, unsigned long flags)
@@ -544,15 +550,15 @@ int contract::enter_by_pidfd(task &caller, const task *target, unsigned long fla
 	if (target->state == life::dead)
 		return ESRCH;
 	if (!(flags & CLONE_NEWUSER))
-		return enter(caller, target->own, CLONE_NEWTIME);
+		return install(caller, target->own, caller.who.in);
 
 	const auto space = target->who.in;
 	if (space == caller.who.in || !caller.leads() || caller.group->members.size() > 1)
 		return EINVAL;
 	if (!capable(caller.who, space, cap_sys_admin))
 		return EPERM;
-	/* What it may is judged by what it was. */
-	if (const auto error = enter(caller, target->own, CLONE_NEWTIME))
+	/* What it may there is judged by what it was. */
+	if (const auto error = install(caller, target->own, space))
 		return error;
 	caller.who.in = space;
 	caller.who.capabilities = cap_all;

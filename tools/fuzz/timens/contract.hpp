@@ -200,6 +200,7 @@ private:
 
 	bool capable(const credentials &who, user_space_ref target, unsigned capability) const;
 	bool single_threaded(const task &caller) const;
+	int install(task &caller, const time_space_ref &target, const user_space_ref &in) const;
 	time_space_ref create_space(const user_space_ref &owner, const task &maker);
 	void enter_pending(task &who);
 	std::vector<task *> end(task &who);
