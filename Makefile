@@ -60,7 +60,7 @@ include base/base.mk
 include tools/bench/timens/bench.mk
 include tools/timens/timens.mk
 include tools/fuzz/timens/fuzz.mk
-include tools/testing/timens-clients/clients.mk
+include tools/clients/timens/clients.mk
 
 .PHONY: help packages kernel run shell test selftests test-vm clean distclean
 

@@ -39,9 +39,11 @@ def run(*command, check=True, **options):
     return done
 
 
-def install_programs():
+def prepare_machine():
+    """What the guest lacks of a machine on which clients run: our programs, and a loopback device that is up."""
     for program in PROGRAMS:
         shutil.copy(program, "/run")
+    run("busybox", "ip", "link", "set", "lo", "up")
 
 
 class Release:

@@ -7,7 +7,7 @@ import tarfile
 import unittest
 from dataclasses import dataclass
 
-LEG = "tools/testing/timens-clients/leg"
+LEG = "tools/clients/timens/leg"
 SECOND = 10**9
 CLOCKS = ("monotonic", "boottime")
 # What a loaded, emulated machine may be late, in seconds.

@@ -8,7 +8,7 @@
 SUITES ?=
 export SUITES
 
-clients_source := tools/testing/timens-clients
+clients_source := tools/clients/timens
 clients_releases := trixie sid
 # Runtimes and CRIU need more of a kernel than the selftests do.
 clients_flavour = $(if $(filter $(stock_flavours),$(KERNEL)),stock-containers,containers)
