@@ -5,9 +5,9 @@
  * call. Each rule says what the kernel must answer (0 or an errno) and moves
  * the machine on as if the kernel had answered so.
  *
- * The machine is written from the manual, not from the kernel's code, and is as
- * naive as it can be: namespaces are counted by shared_ptr, text is parsed
- * letter by letter in 128 bits.
+ * It has nothing in common with the kernel's code, and is as naive as it can
+ * be: namespaces are counted by shared_ptr, text is parsed letter by letter in
+ * 128 bits.
  */
 #pragma once
 

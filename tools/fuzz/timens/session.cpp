@@ -260,11 +260,6 @@ void session::ask(task &actor)
 	raw(SYS_futex, reinterpret_cast<long>(&to.whose), FUTEX_WAKE, 1);
 }
 
-long session::done(const desk &answer) const
-{
-	return answer.value;
-}
-
 void session::attach(desk &to, unsigned file)
 {
 	to.sends_file = true;
@@ -467,13 +462,13 @@ void session::spawn(task &actor, const operation &what)
 	ask(actor);
 	if (expected || kind.kind != spawn_kind::vfork) {
 		await(mine, "a task that makes another");
-		expect(std::min(done(mine), 0L), -expected);
+		expect(std::min(mine.value, 0L), -expected);
 	}
 	if (expected)
 		return;
 	await(child, "a new task");
-	if (done(child))
-		throw divergence("a new task could not set itself up: " + show_result(done(child)));
+	if (child.value)
+		throw divergence("a new task could not set itself up: " + show_result(child.value));
 	auto &made = *model.at(slot);
 	made.id->number = static_cast<int>(child.reading);
 	say(" is t%u", slot);
@@ -500,7 +495,7 @@ void session::exec(task &actor)
 	await(mine, "a task in exec");
 	for (const auto each : threads)
 		wait_gone(group, each);
-	expect(done(mine), 0);
+	expect(mine.value, 0);
 	settle(released);
 }
 
@@ -558,7 +553,7 @@ void session::unshare(task &actor, const operation &what)
 			   (new_time ? CLONE_NEWTIME : 0) | (new_user ? CLONE_NEWUSER : 0));
 	ask(actor);
 	await(mine, "a task in unshare");
-	expect(done(mine), -expected);
+	expect(mine.value, -expected);
 	if (!expected && new_time)
 		learn_inode(actor.children, mine.inode);
 }
@@ -582,7 +577,7 @@ void session::drop(task &actor, const operation &what)
 		auto &mine = order(actor, call::drop, -1, ordinary_user);
 		ask(actor);
 		await(mine, "a task that changes its user");
-		expect(done(mine), 0);
+		expect(mine.value, 0);
 		return;
 	}
 	const auto &chosen = capabilities[what.detail % std::size(capabilities)];
@@ -592,7 +587,7 @@ void session::drop(task &actor, const operation &what)
 	auto &mine = order(actor, call::drop, chosen.number);
 	ask(actor);
 	await(mine, "a task that drops a capability");
-	expect(done(mine), 0);
+	expect(mine.value, 0);
 }
 
 /* Close to what there is, so that it matters; or away with it. */
@@ -613,7 +608,7 @@ void session::limit(task &actor, const operation &what)
 	mine.length = snprintf(mine.text, sizeof(mine.text), "%ld\n", static_cast<long>(value));
 	ask(actor);
 	await(mine, "a task that writes a limit");
-	expect(done(mine), expected ? -expected : static_cast<long>(mine.length));
+	expect(mine.value, expected ? -expected : static_cast<long>(mine.length));
 	if (!expected)
 		space.limit = value;
 }
@@ -715,10 +710,10 @@ void session::keep(task &actor, const operation &what)
 	file.opener = actor.who;
 	ask(actor);
 	await(*mine, "a task that opens a file");
-	const int fd = done(*mine) < 0 ? -1 : receive_file(controller_fd);
+	const int fd = mine->value < 0 ? -1 : receive_file(controller_fd);
 	if (fd >= 0 && expected)
 		close(fd);
-	expect(done(*mine), -expected);
+	expect(mine->value, -expected);
 	if (expected)
 		return;
 	if (file.kind == held_file::space) {
@@ -790,7 +785,7 @@ void session::enter(task &actor, const operation &what)
 	}
 	ask(actor);
 	await(mine, "a task in setns");
-	expect(done(mine), -expected);
+	expect(mine.value, -expected);
 }
 
 void session::write(task &actor, const operation &what)
@@ -868,10 +863,10 @@ void session::write(task &actor, const operation &what)
 		return value > 0 && value == static_cast<long>(content.size()) ? "all"
 									       : show_result(value);
 	};
-	say(" = %s", show(done(mine)).c_str());
-	if (done(mine) != expected)
+	say(" = %s", show(mine.value).c_str());
+	if (mine.value != expected)
 		throw divergence("the contract says " + show(expected) + ", the kernel " +
-				 show(done(mine)));
+				 show(mine.value));
 }
 
 void session::read(task &actor, const operation &what)
@@ -891,7 +886,7 @@ void session::read(task &actor, const operation &what)
 			attach(mine, file);
 			ask(actor);
 			await(mine, "a task that rewinds a file");
-			expect(done(mine), 0);
+			expect(mine.value, 0);
 			chosen.moved = false;
 			return;
 		}
@@ -924,13 +919,13 @@ void session::read(task &actor, const operation &what)
 	const auto &mine = shared.desks[actor.slot];
 	await(mine, "a task that reads offsets");
 	/* The length tells of the value, which may depend on the time. */
-	say(" = %s", done(mine) < 0 ? show_result(done(mine)).c_str()
-		     : done(mine)   ? "offsets"
+	say(" = %s", mine.value < 0 ? show_result(mine.value).c_str()
+		     : mine.value   ? "offsets"
 				    : "nothing");
-	if (done(mine) != (result ? result : static_cast<long>(expected.size())))
+	if (mine.value != (result ? result : static_cast<long>(expected.size())))
 		throw divergence("the contract says " +
 				 show_result(result ? result : expected.size()) + ", the kernel " +
-				 show_result(done(mine)));
+				 show_result(mine.value));
 	if (expected != mine.answer)
 		throw divergence("the contract shows " + quote(expected) + ", the kernel " +
 				 quote(mine.answer));
@@ -960,7 +955,7 @@ void session::clock(task &actor, const operation &what)
 	ask(actor);
 	await(mine, "a task that reads a clock");
 	const auto after = host(clock);
-	expect(done(mine), error);
+	expect(mine.value, error);
 	if (error)
 		return;
 
@@ -1043,9 +1038,9 @@ void session::view(task &actor, const operation &what)
 		strcpy(mine.path, path.c_str());
 		ask(actor);
 		await(mine, "a task that reads a start time");
-		if (done(mine) <= 0)
+		if (mine.value <= 0)
 			throw divergence("the start time cannot be read: " +
-					 show_result(done(mine)));
+					 show_result(mine.value));
 		const auto seen = std::stoull(stat_field(mine.answer, 22));
 		const auto moved = started * tick + by.boottime;
 		if (moved < tick) {
@@ -1081,7 +1076,7 @@ void session::link(task &actor, const operation &what)
 	strcpy(mine.path, path.c_str());
 	ask(actor);
 	await(mine, "a task that reads a link");
-	expect(done(mine), -expected);
+	expect(mine.value, -expected);
 	if (expected)
 		return;
 	const auto &space = *(children ? target->children : target->own);
@@ -1144,7 +1139,7 @@ void session::wait(task &actor, const operation &what)
 	ask(actor);
 	await(mine, "a task that waits");
 	const auto end = host(chosen.clock);
-	expect(done(mine), chosen.expected);
+	expect(mine.value, chosen.expected);
 	if (end < deadline - offset)
 		throw divergence("the wait ended " + std::to_string(deadline - offset - end) +
 				 " ns early");
@@ -1183,7 +1178,7 @@ void session::remaining(task &actor, const operation &what)
 		ask(actor);
 		await(mine, "a task that asks a timer");
 		const auto after = host(clock);
-		expect(done(mine), 0);
+		expect(mine.value, 0);
 		expect_within(mine.reading, held[file].host_deadline - after,
 			      held[file].host_deadline - before);
 		return;
@@ -1219,7 +1214,7 @@ void session::remaining(task &actor, const operation &what)
 	ask(actor);
 	await(mine, "a task that sets a timer");
 	const auto after = host(chosen.clock);
-	expect(done(mine), 0);
+	expect(mine.value, 0);
 	if (deadline == 0) {
 		expect_within(mine.reading, 0, 0); /* disarmed */
 		return;

@@ -42,10 +42,6 @@ public:
 private:
 	static constexpr unsigned held_files = 6;
 
-	struct reading {
-		std::int64_t before, after;
-	};
-
 	board &shared;
 	contract model;
 	held_file held[held_files];
@@ -57,7 +53,6 @@ private:
 	desk &order(task &actor, call what, long a = 0, long b = 0, long c = 0, long d = 0);
 	void ask(task &actor);
 	void await(const desk &answer, const std::string &who);
-	long done(const desk &answer) const;
 	void say(const char *format, ...) __attribute__((format(printf, 2, 3)));
 	void expect(long seen, long expected);
 	void expect_within(std::int64_t seen, std::int64_t low, std::int64_t high);

@@ -82,12 +82,6 @@ void answer(desk &to, long value)
 	ring();
 }
 
-[[noreturn]] void quit()
-{
-	for (;;)
-		raw(SYS_exit_group, 9);
-}
-
 /* ------------------------------------------------------------- new tasks */
 
 long spawn_on(char *stack, bool legacy, unsigned long flags, unsigned long exit_signal,
@@ -630,7 +624,6 @@ void serve(unsigned slot)
 		}
 		answer(mine, carry_out(mine, slot));
 	}
-	quit();
 }
 
 void begin_service(unsigned slot)
