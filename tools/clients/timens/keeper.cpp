@@ -127,12 +127,15 @@ void wait_timerfd(const moment &until, const report &armed)
 					 " times");
 }
 
-void take_signal(const sigset_t &signals)
+siginfo_t take_signal(const sigset_t &signals)
 {
-	while (sigwaitinfo(&signals, nullptr) < 0) {
+	siginfo_t info;
+
+	while (sigwaitinfo(&signals, &info) < 0) {
 		if (errno != EINTR)
 			fail("sigwaitinfo");
 	}
+	return info;
 }
 
 sigset_t block(int signal)
@@ -145,17 +148,22 @@ sigset_t block(int signal)
 	return signals;
 }
 
-void wait_timer(const moment &until, const report &armed)
+void start_timer(clockid_t clock, int signal, int flags, const itimerspec &setting)
 {
-	const auto signals = block(SIGUSR1);
-	const itimerspec setting{ {}, to_timespec(until.due) };
 	sigevent event{};
 	timer_t timer;
 
 	event.sigev_notify = SIGEV_SIGNAL;
-	event.sigev_signo = SIGUSR1;
-	check(timer_create(until.clock, &event, &timer), "timer_create");
-	check(timer_settime(timer, TIMER_ABSTIME, &setting, nullptr), "timer_settime");
+	event.sigev_signo = signal;
+	check(timer_create(clock, &event, &timer), "timer_create");
+	check(timer_settime(timer, flags, &setting, nullptr), "timer_settime");
+}
+
+void wait_timer(const moment &until, const report &armed)
+{
+	const auto signals = block(SIGUSR1);
+
+	start_timer(until.clock, SIGUSR1, TIMER_ABSTIME, { {}, to_timespec(until.due) });
 	armed();
 	take_signal(signals);
 }
@@ -257,21 +265,22 @@ void write_beat(const journal &to, std::uint64_t expirations)
 	to.write(line);
 }
 
-/* A beat whenever the timer expired, until no child is left. True if all ended well. */
+/*
+ * A beat whenever the timer expired, until no child is left. True if all ended
+ * well. Not a timerfd: one that expired and was not yet read when CRIU looks is
+ * dumped as disarmed, and stays so.
+ */
 bool keep(const journal &to)
 {
-	const unique_fd timer(check(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC), "timerfd_create"));
-	const itimerspec setting{ to_timespec(beat), to_timespec(beat) };
+	const auto signals = block(SIGUSR2);
 	bool good = true;
 
-	check(timerfd_settime(timer.get(), 0, &setting, nullptr), "timerfd_settime");
+	start_timer(CLOCK_MONOTONIC, SIGUSR2, 0, { to_timespec(beat), to_timespec(beat) });
 	for (;;) {
-		std::uint64_t expirations;
 		int status = 0;
 		pid_t child;
 
-		check(read(timer.get(), &expirations, sizeof(expirations)), "read a timerfd");
-		write_beat(to, expirations);
+		write_beat(to, 1 + take_signal(signals).si_overrun);
 		while ((child = waitpid(-1, &status, WNOHANG)) > 0)
 			good = good && status == 0;
 		if (child < 0)
