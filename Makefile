@@ -61,6 +61,7 @@ include tools/bench/timens/bench.mk
 include tools/timens/timens.mk
 include tools/fuzz/timens/fuzz.mk
 include tools/clients/timens/clients.mk
+include tools/documents/timens/documents.mk
 
 .PHONY: help packages kernel run shell test selftests test-vm clean distclean
 
