@@ -11,7 +11,7 @@ export OLD
 bench_source := tools/bench/timens
 bench_result := build/results/bench.json
 bench_flags := -std=c++20 -O2 -Wall -Wextra -Werror -MMD -MP
-bench_programs := $(addprefix build/bench/,time_vdso dump_vdso count_paths)
+bench_programs := $(addprefix build/bench/,time_vdso dump_vdso count_paths scale_readers)
 
 bench: kernel-timens kernel-stock kernel-none kernel-base build/guest/root.cpio $(bench_programs) bench-packages ## measure what time namespaces cost: ours, stock and none
 	@$(bench_source)/run-bench --output $(bench_result)
@@ -40,7 +40,7 @@ build/bench/%.o: $(bench_source)/%.cpp | packages
 build/bench/time_vdso: $(addprefix build/bench/,time_vdso.o vdso_image.o vdso_probes.o vdso_steps.o)
 	@$(CXX) -o $@ $^
 
-build/bench/dump_vdso build/bench/count_paths: %: %.o
+build/bench/dump_vdso build/bench/count_paths build/bench/scale_readers: %: %.o
 	@$(CXX) -static -o $@ $^
 
 -include $(wildcard build/bench/*.d)
