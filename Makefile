@@ -56,6 +56,9 @@ tree_of = build/$(if $(filter $(stock_flavours),$(1)),linux-stock,linux)
 boot = vm/boot $(1) --kernel build/$(KERNEL)/bzImage --results build/results/$(KERNEL)/$(1) \
 	--memory '$(MEM)' --processors '$(SMP)' --accelerator '$(ACCEL)' --timeout '$(TIMEOUT)'
 
+# The cases that are known to fail on a stock kernel, with the reasons.
+differences := Documentation/admin-guide/namespaces/time-namespaces-stock.rst
+
 include base/base.mk
 include tools/bench/timens/bench.mk
 include tools/timens/timens.mk
@@ -104,7 +107,8 @@ selftests: packages $(if $(filter $(stock_flavours),$(KERNEL)),stock-source,prep
 	@vm/build-selftests tools/testing/selftests/timens $(call tree_of,$(KERNEL)) build/selftests
 
 test: kernel-$(KERNEL) selftests build/guest/init ## run KUnit and the selftests in the guest; T chooses some
-	@vm/run-tests build/selftests build/guest build/$(KERNEL)/config $(call tree_of,$(KERNEL)) $(call boot,test)
+	@vm/run-tests build/selftests build/guest build/$(KERNEL)/config $(call tree_of,$(KERNEL)) $(call boot,test) \
+		$(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences))
 
 test-vm: kernel-$(KERNEL) build/guest/init ## test the guest and the judge of test runs themselves
 	@vm/test-report $(call tree_of,$(KERNEL))

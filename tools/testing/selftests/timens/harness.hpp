@@ -166,7 +166,10 @@ struct test_options {
 	seconds timeout = 10s;
 	/* The case is skipped unless time namespaces are so. */
 	feature time_namespaces = feature::present;
-	/* Why the stock 6.12 kernel is known to fail this; a diagnostic. */
+	/*
+	 * Why the stock 6.12 kernel is known to fail this; a diagnostic. It begins
+	 * with "at times: " if that takes luck.
+	 */
 	std::string_view differs_from_stock = {};
 };
 

@@ -114,7 +114,7 @@ TEST(the_file_shows_the_namespace_for_children)
 }
 
 TEST(a_reader_never_sees_half_of_a_write, .timeout = 30s,
-     .differs_from_stock = "offsets are shown and inherited without a lock")
+     .differs_from_stock = "at times: offsets are shown and inherited without a lock")
 {
 	constexpr int rounds = 20000;
 	gate started;
