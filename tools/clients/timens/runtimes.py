@@ -59,7 +59,8 @@ class Runtime(ClientTest):
     def setUp(self):
         self.bundle = self.scratch()
         make_root(self.bundle / "root")
-        self.name = "clocks"
+        # One of its own for each case: what a case leaves behind shall not trouble the next.
+        self.name = self._testMethodName
 
     def call(self, *words, **options):
         return self.release.run(self.program, *words, **options)
@@ -77,7 +78,7 @@ class Runtime(ClientTest):
             return done
         self.assertEqual(done.returncode, 0, done.stderr)
         state = json.loads(self.call("state", self.name).stdout)
-        self.addCleanup(self.call, "delete", "--force", self.name)
+        self.addCleanup(self.call, "delete", "--force", self.name, check=False)
         return state["pid"]
 
 
@@ -116,7 +117,7 @@ class Runtime(ClientTest):
     def join(self, kinds):
         """Start a second container in the time namespace, and others, of a first one."""
         first = self.start(configuration(self.NEW, {"monotonic": DAY, "boottime": WEEK}))
-        self.name = "guest"
+        self.name += "_second"
         config = configuration({"type": "time", "path": f"/proc/{first}/ns/time"})
         for namespace in config["linux"]["namespaces"]:
             if namespace["type"] in kinds:
