@@ -19,7 +19,7 @@
 #endif
 
 /* The target is a process ID, or the path of a namespace file. */
-static void enter(const char *target)
+static void join(const char *target)
 {
 	char *end;
 	long pid = strtol(target, &end, 10);
@@ -42,7 +42,7 @@ int main(int argc, char **argv)
 {
 	if (argc < 3)
 		errx(125, "usage: enter-clocks PID|FILE PROGRAM [ARGUMENT...]");
-	enter(argv[1]);
+	join(argv[1]);
 	execvp(argv[2], argv + 2);
 	err(errno == ENOENT ? 127 : 126, "%s", argv[2]);
 }
