@@ -7,7 +7,9 @@ PATCH ?=
 FORCE ?=
 ## SAMPLE: how many prefixes `make check-prefixes` builds; empty for all
 SAMPLE ?=
-export PATCH FORCE SAMPLE
+## FROM: the first prefix that `make check-prefixes` builds; empty for 1
+FROM ?=
+export PATCH FORCE SAMPLE FROM
 
 .PHONY: stock-source prepare refresh series check-base check-series check-prefixes \
 	check-copying check-sparse check-architectures check-tools
