@@ -2,7 +2,9 @@
 /* Entering by execve(2), which the unsharing task itself may do since 6.2. */
 #include "kernel.hpp"
 
+#include <barrier>
 #include <filesystem>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -125,4 +127,25 @@ TEST(many_programs_in_a_row_stay_in_the_namespace)
 
 	for (int i = 0; i < 20; i++)
 		child([&] { exec_expecting(inside); }).wait_ok();
+}
+
+/* All but one of them fail when it is too late to go back. */
+TEST(threads_that_race_to_execve_keep_no_namespace, .timeout = 60s)
+{
+	constexpr int racers = 4;
+
+	enter_user_namespace();
+	limit_namespaces("time", 1);
+	for (int i = 0; i < 100; i++)
+		child([] {
+			const time_view inside = unshare_with({ 1000s, 2000s });
+			std::barrier start(racers);
+			std::vector<std::jthread> threads;
+
+			for (int j = 0; j < racers; j++)
+				threads.emplace_back([&] {
+					start.arrive_and_wait();
+					exec_expecting(inside);
+				});
+		}).wait_ok();
 }

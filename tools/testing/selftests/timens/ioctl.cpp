@@ -66,11 +66,6 @@ void require_ioctls()
 		skip("there are no ioctls for time namespaces");
 }
 
-unique_fd pending_namespace()
-{
-	return open_file("/proc/self/ns/time_for_children", O_RDONLY);
-}
-
 timens_offset to_offset(nanoseconds by)
 {
 	const auto sec = std::chrono::floor<seconds>(by);

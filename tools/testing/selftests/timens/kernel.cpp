@@ -27,6 +27,20 @@ bool has_time_namespaces()
 	return access("/proc/self/ns/time", F_OK) == 0;
 }
 
+void limit_namespaces(std::string_view kind, int count, std::source_location where)
+{
+	const std::string path = "/proc/sys/user/max_" + std::string(kind) + "_namespaces";
+	const std::string text = std::to_string(count);
+
+	check(write(open_file(path, O_WRONLY, where).get(), text.data(), text.size()),
+	      "write " + path, where);
+}
+
+unique_fd pending_namespace(std::source_location where)
+{
+	return open_file("/proc/self/ns/time_for_children", O_RDONLY, where);
+}
+
 void unshare_time(std::source_location where)
 {
 	check(unshare(CLONE_NEWTIME), "unshare(CLONE_NEWTIME)", where);

@@ -38,6 +38,13 @@ inline const std::string own_offsets_file = "/proc/self/timens_offsets";
 /* Has the running kernel CONFIG_TIME_NS? */
 bool has_time_namespaces();
 
+/* How many namespaces of a kind, "time" or "user", the caller's user namespace allows each user. */
+void limit_namespaces(std::string_view kind, int count,
+		      std::source_location where = std::source_location::current());
+
+/* The file of the namespace for children. */
+unique_fd pending_namespace(std::source_location where = std::source_location::current());
+
 /* unshare(CLONE_NEWTIME): the namespace is for children, and still open. */
 void unshare_time(std::source_location where = std::source_location::current());
 

@@ -17,20 +17,6 @@ using namespace timens;
 namespace
 {
 
-/* Of the user namespace of the caller. */
-void set_limit(int count)
-{
-	const std::string text = std::to_string(count);
-	const unique_fd file = open_file("/proc/sys/user/max_time_namespaces", O_WRONLY);
-
-	check(write(file.get(), text.data(), text.size()), "write max_time_namespaces");
-}
-
-unique_fd pending_namespace()
-{
-	return open_file("/proc/self/ns/time_for_children", O_RDONLY);
-}
-
 } // namespace
 
 TEST(unshare_changes_only_the_namespace_for_children)
@@ -138,7 +124,7 @@ TEST(a_refused_combination_changes_nothing)
 TEST(more_namespaces_than_the_limit_is_no_space)
 {
 	enter_user_namespace();
-	set_limit(2);
+	limit_namespaces("time", 2);
 	unshare_time();
 
 	unique_fd first = pending_namespace();
@@ -157,14 +143,14 @@ TEST(more_namespaces_than_the_limit_is_no_space)
 TEST(a_limit_of_zero_allows_none)
 {
 	enter_user_namespace();
-	set_limit(0);
+	limit_namespaces("time", 0);
 	expect_errno(unshare(CLONE_NEWTIME), ENOSPC);
 }
 
 TEST(the_limit_of_an_ancestor_counts)
 {
 	enter_user_namespace();
-	set_limit(1);
+	limit_namespaces("time", 1);
 	enter_user_namespace();
 	unshare_time();
 	expect_errno(unshare(CLONE_NEWTIME), ENOSPC);
@@ -173,7 +159,7 @@ TEST(the_limit_of_an_ancestor_counts)
 TEST(the_capability_comes_before_the_limit)
 {
 	enter_user_namespace();
-	set_limit(0);
+	limit_namespaces("time", 0);
 	drop_capability(CAP_SYS_ADMIN);
 	expect_errno(unshare(CLONE_NEWTIME), EPERM);
 }
@@ -182,7 +168,7 @@ TEST(a_replaced_namespace_gives_its_count_back)
 {
 	enter_user_namespace();
 	/* The new one is made before the old one goes. */
-	set_limit(2);
+	limit_namespaces("time", 2);
 	for (int i = 0; i < 1000; i++)
 		unshare_time();
 }
@@ -190,7 +176,7 @@ TEST(a_replaced_namespace_gives_its_count_back)
 TEST(the_namespace_of_ended_tasks_gives_its_count_back)
 {
 	enter_user_namespace();
-	set_limit(1);
+	limit_namespaces("time", 1);
 	for (int i = 0; i < 100; i++)
 		child([] {
 			unshare_time();
@@ -203,7 +189,7 @@ TEST(the_namespace_of_ended_tasks_gives_its_count_back)
 TEST(a_descriptor_keeps_the_count)
 {
 	enter_user_namespace();
-	set_limit(1);
+	limit_namespaces("time", 1);
 
 	unique_fd kept = make_namespace({});
 

@@ -5,6 +5,7 @@
  */
 #include "capability.hpp"
 #include "kernel.hpp"
+#include "waiting.hpp"
 
 #include <fcntl.h>
 #include <linux/nsfs.h>
@@ -27,11 +28,6 @@ ino_t owner_of(const unique_fd &ns)
 ino_t own_user_namespace()
 {
 	return ns_inode("/proc/self/ns/user");
-}
-
-unique_fd pending_namespace()
-{
-	return open_file("/proc/self/ns/time_for_children", O_RDONLY);
 }
 
 } // namespace
@@ -181,10 +177,29 @@ TEST(a_pair_that_fails_leaves_the_user_namespace_alone)
 {
 	enter_user_namespace();
 
-	const unique_fd limit = open_file("/proc/sys/user/max_time_namespaces", O_WRONLY);
 	const ino_t before = own_user_namespace();
 
-	check(write(limit.get(), "0", 1), "write max_time_namespaces");
+	limit_namespaces("time", 0);
 	expect_errno(unshare(CLONE_NEWUSER | CLONE_NEWTIME), ENOSPC);
 	expect_eq(own_user_namespace(), before);
+}
+
+TEST(the_owner_is_released_with_the_namespace, .timeout = 30s)
+{
+	constexpr int limit = 20;
+
+	enter_user_namespace();
+	limit_namespaces("user", limit);
+	for (int i = 0; i < 10 * limit; i++)
+		child([] {
+			const auto deadline = now(CLOCK_MONOTONIC) + patience;
+
+			/* A user namespace ends some time after its last reference. */
+			while (unshare(CLONE_NEWUSER | CLONE_NEWTIME)) {
+				expect_errno(-1, ENOSPC, "unshare");
+				expect_le(now(CLOCK_MONOTONIC), deadline,
+					  "the end of earlier user namespaces");
+				sched_yield();
+			}
+		}).wait_ok();
 }

@@ -373,25 +373,12 @@ TEST(a_child_of_a_task_with_many_mappings_has_the_clocks_of_its_namespace, .time
 namespace
 {
 
-void allow_namespaces(int number)
-{
-	const std::string text = std::to_string(number);
-	const unique_fd file = open_file("/proc/sys/user/max_time_namespaces", O_WRONLY);
-
-	check(write(file.get(), text.data(), text.size()), "write max_time_namespaces");
-}
-
-unique_fd pending_namespace()
-{
-	return open_file("/proc/self/ns/time_for_children", O_RDONLY);
-}
-
 } // namespace
 
 TEST(a_namespace_ends_with_its_last_task, .timeout = 30s)
 {
 	enter_user_namespace();
-	allow_namespaces(1);
+	limit_namespaces("time", 1);
 	for (int i = 0; i < 200; i++)
 		child([] {
 			unshare_time();
@@ -405,7 +392,7 @@ TEST(a_namespace_ends_when_its_last_task_leaves, .timeout = 30s)
 {
 	enter_user_namespace();
 	/* The one that the task is in, and the one that it goes to. */
-	allow_namespaces(2);
+	limit_namespaces("time", 2);
 	for (int i = 0; i < 2000; i++) {
 		unshare_time();
 		enter(pending_namespace());
