@@ -65,6 +65,7 @@ include tools/timens/timens.mk
 include tools/fuzz/timens/fuzz.mk
 include tools/clients/timens/clients.mk
 include tools/documents/timens/documents.mk
+include tools/sabotage/timens/sabotage.mk
 
 .PHONY: help packages kernel run shell test selftests test-vm clean distclean
 
