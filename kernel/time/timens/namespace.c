@@ -194,11 +194,12 @@ static struct time_namespace *timens_of_task(struct task_struct *task,
 	struct time_namespace *ns = NULL;
 	struct nsproxy *nsproxy;
 
-	guard(task_lock)(task);
+	task_lock(task);
 	nsproxy = task->nsproxy;
 	if (nsproxy)
 		ns = timens_get(for_children ? nsproxy->time_ns_for_children :
 					       nsproxy->time_ns);
+	task_unlock(task);
 	return ns;
 }
 

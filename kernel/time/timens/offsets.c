@@ -8,7 +8,6 @@
  */
 #include <linux/array_size.h>
 #include <linux/capability.h>
-#include <linux/cleanup.h>
 #include <linux/ctype.h>
 #include <linux/fs.h>
 #include <linux/kstrtox.h>
@@ -297,14 +296,17 @@ ssize_t timens_write_offsets(struct task_struct *task, const struct file *file,
 struct timens_offsets timens_read_offsets(struct time_namespace *ns,
 					  struct page **clock_page)
 {
-	guard(spinlock)(&ns->lock);
+	struct timens_offsets offsets;
 
+	spin_lock(&ns->lock);
+	offsets = ns->offset;
 	if (clock_page) {
 		*clock_page = ns->clock_page;
 		if (*clock_page)
 			get_page(*clock_page);
 	}
-	return ns->offset;
+	spin_unlock(&ns->lock);
+	return offsets;
 }
 
 /**
@@ -341,7 +343,8 @@ void timens_freeze(struct time_namespace *ns)
 	if (timens_frozen(ns))
 		return;
 
-	guard(spinlock)(&ns->lock);
+	spin_lock(&ns->lock);
 	/* Pairs with smp_load_acquire() in timens_frozen(). */
 	smp_store_release(&ns->frozen, true);
+	spin_unlock(&ns->lock);
 }
