@@ -108,6 +108,10 @@ class Tree:
         self.save()
         return todo
 
+    def distrust(self):
+        """Lets the next update look at every file, though the tree should be at that commit."""
+        self.record['commit'] = ''
+
     def wanted(self, path, files, composed):
         """What should stand at a path."""
         if path in files:
