@@ -254,3 +254,11 @@ TEST(the_ioctls_take_no_argument)
 
 	expect_errno(ioctl(process.pidfd().get(), get_time, 1), EINVAL);
 }
+
+TEST(ioctls_say_when_the_kernel_has_no_time_namespaces, .time_namespaces = feature::absent)
+{
+	child process([] { pause(); });
+
+	expect_errno(ioctl(process.pidfd().get(), get_time, 0), EOPNOTSUPP);
+	expect_errno(ioctl(process.pidfd().get(), get_time_for_children, 0), EOPNOTSUPP);
+}
