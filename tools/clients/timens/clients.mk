@@ -22,7 +22,12 @@ $(error KERNEL='$(KERNEL)': for clients choose timens or stock)
 endif
 endif
 
-check-clients: clients-files ## test util-linux, crun, runc, podman, CRIU and others in the guest of KERNEL; SUITES chooses
+# What is wrong with SUITES is said before anything is built.
+.PHONY: clients-suites
+clients-suites:
+	@$(clients_source)/check-clients --check -- $$SUITES
+
+check-clients: clients-suites clients-files ## test util-linux, crun, runc, podman, CRIU and others in the guest of KERNEL; SUITES chooses
 	@$(clients_source)/test-migration
 	@$(clients_source)/check-clients --tree $(call tree_of,$(clients_flavour)) \
 		--results build/results/$(clients_flavour)/clients --boot "$(clients_boot)" -- $$SUITES
