@@ -13,7 +13,7 @@ SHELL := /bin/bash
 # The sub-makes of other trees must not take our variables for theirs.
 MAKEOVERRIDES :=
 
-## FLAVOUR: the kernel that `make kernel` builds: timens, stock, none, containers, stock-containers, kasan, lockdep or kcsan
+## FLAVOUR: the kernel that `make kernel` builds: timens, stock, none, containers, stock-containers, kasan, lockdep, kcsan or deb
 FLAVOUR ?= timens
 ## KERNEL: the kernel that run, shell and test boot
 KERNEL ?= $(FLAVOUR)
@@ -47,8 +47,8 @@ fragments_kasan := $(fragments_timens) kasan
 fragments_lockdep := $(fragments_timens) lockdep
 fragments_kcsan := $(fragments_timens) kcsan
 
-require_flavour = $(if $(filter-out 1,$(words $($(1))))$(filter-out $(flavours),$($(1))), \
-	$(error $(1)='$($(1))' is not a kernel: choose one of $(flavours)))
+require_flavour = $(if $(filter-out 1,$(words $($(1))))$(filter-out $(flavours) deb,$($(1))), \
+	$(error $(1)='$($(1))' is not a kernel: choose one of $(flavours) deb))
 $(call require_flavour,FLAVOUR)
 $(call require_flavour,KERNEL)
 
@@ -66,6 +66,7 @@ include tools/fuzz/timens/fuzz.mk
 include tools/clients/timens/clients.mk
 include tools/documents/timens/documents.mk
 include tools/sabotage/timens/sabotage.mk
+include tools/deb/timens/deb.mk
 
 .PHONY: help packages kernel run shell test selftests test-vm clean distclean
 
@@ -87,6 +88,10 @@ kernel-$(1): packages $(if $(filter $(stock_flavours),$(1)),stock-source,prepare
 	@vm/build-kernel $(1) $(call tree_of,$(1)) build/$(1) $(fragments_$(1):%=configs/%.config)
 endef
 $(foreach flavour,$(flavours),$(eval $(call kernel_rule,$(flavour))))
+
+# The kernel of the packages is built with them.
+.PHONY: kernel-deb
+kernel-deb: deb
 
 kernel: kernel-$(FLAVOUR) ## build the kernel FLAVOUR: build/FLAVOUR/bzImage and config
 

@@ -66,6 +66,26 @@ std::vector<std::string> words(const std::string &text)
 	return { std::istream_iterator<std::string>(stream), {} };
 }
 
+std::vector<fs::path> sorted_files(const fs::path &directory)
+{
+	std::vector<fs::path> files;
+
+	if (fs::exists(directory))
+		files.assign(fs::directory_iterator(directory), {});
+	std::ranges::sort(files);
+	return files;
+}
+
+/* In the order of their names, which is that in which they need each other. */
+void load_modules()
+{
+	for (const auto &file : sorted_files("/modules")) {
+		const auto module = open_file(file, O_RDONLY);
+
+		check(syscall(SYS_finit_module, module.get(), "", 0), "load " + file.string());
+	}
+}
+
 /* What the host asks for; an item that it did not give is empty. */
 std::string setting(const std::string &name)
 {
@@ -426,16 +446,6 @@ bool run_program(const port &verdict, int number, const command &arguments, limi
 	return good;
 }
 
-std::vector<fs::path> sorted_files(const fs::path &directory)
-{
-	std::vector<fs::path> files;
-
-	if (fs::exists(directory))
-		files.assign(fs::directory_iterator(directory), {});
-	std::ranges::sort(files);
-	return files;
-}
-
 bool kunit_ran()
 {
 	return read_file("/proc/cmdline").find("kunit.enable=1") != std::string::npos;
@@ -602,6 +612,7 @@ void do_job()
 {
 	mount_system("");
 	mount_at("/tmp", "tmpfs", "none", 0, "mode=1777");
+	load_modules();
 	set_environment();
 
 	const port verdict("verdict");
