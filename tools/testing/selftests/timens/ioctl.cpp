@@ -4,11 +4,10 @@
  * (include/uapi/linux/timens.h), from C++ and from C.
  */
 #include "capability.hpp"
+#include "offsets_ioctl.hpp"
 #include "shifts.hpp"
 #include "uapi.h"
 #include "waiting.hpp"
-
-#include <linux/timens.h>
 
 #include <array>
 #include <cstring>
@@ -59,23 +58,8 @@ constexpr std::array languages{
 /* What all but the first case need: that one shows it. */
 void require_ioctls()
 {
-	timens_info info;
-
-	if (get_info_in_cxx(open_file("/proc/self/ns/time", O_RDONLY).get(), &info) &&
-	    errno == ENOTTY)
+	if (!has_offsets_ioctls())
 		skip("there are no ioctls for time namespaces");
-}
-
-timens_offset to_offset(nanoseconds by)
-{
-	const auto sec = std::chrono::floor<seconds>(by);
-
-	return { sec.count(), static_cast<std::uint32_t>((by - sec).count()), 0 };
-}
-
-timens_clock_offsets to_clock_offsets(const offsets &by)
-{
-	return { monotonic_bit | boottime_bit, to_offset(by.monotonic), to_offset(by.boottime) };
 }
 
 nanoseconds to_nanoseconds(const timens_offset &offset)
@@ -254,7 +238,8 @@ TEST(what_is_wrong_is_refused_and_changes_nothing)
 			{ "reserved", EINVAL, wanted([](auto &all) { all.monotonic.reserved = 1; }) },
 			{ "below zero", ERANGE,
 			  wanted([&](auto &all) {
-				  all.boottime = to_offset(-host.boottime - 1000s);
+				  all.boottime =
+					  to_clock_offsets({ 0s, -host.boottime - 1000s }).boottime;
 			  }) },
 			{ "too far", ERANGE,
 			  wanted([](auto &all) { all.boottime.sec = INT64_MAX / 1'000'000'000; }) },

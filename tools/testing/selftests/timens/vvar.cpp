@@ -8,10 +8,10 @@
  */
 #include "kernel.hpp"
 #include "shifts.hpp"
+#include "vvar_pages.hpp"
 
 #include <algorithm>
 #include <climits>
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -28,57 +28,6 @@ using namespace timens;
 namespace
 {
 
-const std::size_t page_size = sysconf(_SC_PAGESIZE);
-
-/* A line of proc_pid_maps(5). */
-struct mapping {
-	char *start;
-	std::size_t size;
-	std::string name;
-};
-
-/* The mappings of the kernel's for the vDSO: data, then code. */
-std::vector<mapping> vdso_mappings()
-{
-	std::istringstream maps(read_file("/proc/self/maps"));
-	std::vector<mapping> found;
-
-	for (std::string line; std::getline(maps, line);) {
-		unsigned long start;
-		unsigned long end;
-
-		if (line.find("[vvar") == line.npos && line.find("[vdso]") == line.npos)
-			continue;
-		expect_eq(std::sscanf(line.c_str(), "%lx-%lx", &start, &end), 2,
-			  "a range in " + line);
-		found.push_back({ reinterpret_cast<char *>(start), end - start,
-				  line.substr(line.find('[')) });
-	}
-	return found;
-}
-
-mapping vvar_mapping()
-{
-	for (const mapping &mapping : vdso_mappings())
-		if (mapping.name == "[vvar]")
-			return mapping;
-	skip("this kernel maps no [vvar]");
-}
-
-/*
- * Is this the page of a namespace? It begins with a clock whose sequence count
- * is odd and whose mode, the next word, is none of a clock: INT_MAX.
- */
-bool is_namespace_page(const char *page)
-{
-	std::vector<std::uint32_t> words(page_size / sizeof(std::uint32_t));
-
-	std::memcpy(words.data(), page, page_size);
-	return std::ranges::adjacent_find(words, [](std::uint32_t seq, std::uint32_t mode) {
-		       return seq % 2 && mode == INT_MAX;
-	       }) != words.end();
-}
-
 bool maps_namespace_page()
 {
 	return is_namespace_page(vvar_mapping().start);
@@ -87,23 +36,6 @@ bool maps_namespace_page()
 unique_fd own_namespace()
 {
 	return open_file("/proc/self/ns/time", O_RDONLY);
-}
-
-/* Room for mappings that move; what is moved there replaces it. */
-char *reserve(std::size_t size)
-{
-	void *place = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (place == MAP_FAILED)
-		throw system_failure("mmap", errno);
-	return static_cast<char *>(place);
-}
-
-void move_mapping(const mapping &from, char *to)
-{
-	if (mremap(from.start, from.size, from.size, MREMAP_MAYMOVE | MREMAP_FIXED, to) ==
-	    MAP_FAILED)
-		throw system_failure("mremap " + from.name, errno);
 }
 
 /*
