@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # make run     show time namespaces on real programs, in a kernel built here
-# make test    run the tests
+# make check   run the tests
 # make help    everything else
 
 SHELL := /bin/bash
@@ -67,8 +67,9 @@ include tools/clients/timens/clients.mk
 include tools/documents/timens/documents.mk
 include tools/sabotage/timens/sabotage.mk
 include tools/deb/timens/deb.mk
+include tools/coverage/timens/coverage.mk
 
-.PHONY: help packages kernel run shell test selftests test-vm clean distclean
+.PHONY: help packages kernel run shell check test selftests test-vm clean distclean
 
 help: ## show this
 	@echo 'Targets:'
@@ -115,6 +116,10 @@ selftests: packages $(if $(filter $(stock_flavours),$(KERNEL)),stock-source,prep
 test: kernel-$(KERNEL) selftests build/guest/init ## run KUnit and the selftests in the guest; T chooses some
 	@vm/run-tests build/selftests build/guest build/$(KERNEL)/config $(call tree_of,$(KERNEL)) $(call boot,test) \
 		$(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences))
+
+check: ## run KUnit, the selftests and a minute of random operations
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory fuzz-short
 
 test-vm: kernel-$(KERNEL) build/guest/init ## test the guest and the judge of test runs themselves
 	@vm/test-report $(call tree_of,$(KERNEL))
