@@ -799,6 +799,20 @@ void fork_while(int round, const disturbance &disturb)
 
 } // namespace
 
+TEST(a_child_has_its_clocks_wherever_a_thread_moves_their_pages, .timeout = race_limit())
+{
+	const auto move = [](const mapping &home, std::stop_token stop) {
+		const mapping elsewhere{ reserve(home.size), home.size, home.name };
+
+		while (!stop.stop_requested()) {
+			move_mapping(home, elsewhere.start);
+			move_mapping(elsewhere, home.start);
+		}
+	};
+
+	race([&](int round) { child([&] { fork_while(round, move); }).wait_ok(); });
+}
+
 TEST(a_child_has_its_clocks_while_a_thread_unmaps_their_pages, .timeout = race_limit())
 {
 	const auto unmap = [](const mapping &pages, std::stop_token) {
