@@ -65,6 +65,7 @@ include tools/timens/timens.mk
 include tools/fuzz/timens/fuzz.mk
 include tools/clients/timens/clients.mk
 include tools/documents/timens/documents.mk
+include tools/stress/timens/stress.mk
 include tools/sabotage/timens/sabotage.mk
 include tools/deb/timens/deb.mk
 include tools/coverage/timens/coverage.mk
