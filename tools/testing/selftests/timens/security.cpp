@@ -799,8 +799,16 @@ TEST(clock_pages_of_namespaces_that_are_gone_are_seen_by_nobody, .timeout = race
 		}).wait_ok();
 	});
 
+	const auto end_all = [&] {
+		*over = true;
+		for (child &task : tasks)
+			task.wait_ok();
+	};
+
 	/* And those that go when their task leaves. */
 	race([&](int) {
+		if (*over)
+			end_all();
 		for (int i = 0; i < 100 && !*over; i++) {
 			unshare_time();
 			set_offsets(short_life);
@@ -809,7 +817,5 @@ TEST(clock_pages_of_namespaces_that_are_gone_are_seen_by_nobody, .timeout = race
 			enter(host);
 		}
 	});
-	*over = true;
-	for (child &task : tasks)
-		task.wait_ok();
+	end_all();
 }
