@@ -203,10 +203,13 @@ void expect_clocks(const offsets &by, const clock_times &earlier, std::size_t fi
 /* All that a task in a namespace can see of its offsets is these. */
 void expect_offsets(const offsets &by, const clock_times &earlier, std::size_t first)
 {
+	/* Whoever is forked from here on has it at the same place. */
+	static const char *const page = vvar_mapping().start;
+
 	expect_clocks(by, earlier, first);
 	expect_eq(read_offsets(), by, own_offsets_file);
 
-	const auto in_page = offsets_in_page(vvar_mapping().start);
+	const auto in_page = offsets_in_page(page);
 
 	expect(in_page.has_value(), "the clock page is the namespace's");
 	expect_eq(*in_page, by, "offsets in the clock page");
