@@ -715,16 +715,21 @@ std::vector<char> make_false_page()
 	return { copy->data(), copy->data() + page_size };
 }
 
-/* Takes memory, and gives it back. */
+/* Takes memory of the kind that clock pages are made of, and gives it back: pipe(7). */
 void fill_memory(const std::vector<char> &page)
 {
-	constexpr std::size_t pages = 512;
-	char *const memory = reserve(pages * page_size);
+	std::vector<unique_fd> pipes;
 
-	check(mprotect(memory, pages * page_size, PROT_READ | PROT_WRITE), "mprotect");
-	for (std::size_t i = 0; i < pages; i++)
-		std::memcpy(memory + i * page_size, page.data(), page_size);
-	check(munmap(memory, pages * page_size), "munmap");
+	for (int i = 0; i < 20; i++) {
+		int ends[2];
+
+		check(pipe2(ends, O_CLOEXEC | O_NONBLOCK), "pipe2");
+		pipes.emplace_back(ends[0]);
+		pipes.emplace_back(ends[1]);
+		while (write(ends[1], page.data(), page.size()) > 0)
+			;
+		expect_eq(errno_name(errno), "EAGAIN", "write to a pipe");
+	}
 }
 
 } // namespace
