@@ -27,8 +27,8 @@ JOBS ?= $(shell nproc)
 MEM ?= 1G
 ## SMP: processors of the guest
 SMP ?= 2
-## TIMEOUT: seconds after which run and test end a guest
-TIMEOUT ?= 300
+## TIMEOUT: seconds after which run and test end a guest; more for the debug kernels
+TIMEOUT ?= $(if $(debug_kernel),1800,300)
 ## ACCEL: tcg, or kvm where there is one
 ACCEL ?= tcg
 
@@ -38,6 +38,7 @@ export CMD JOBS T
 
 flavours := timens stock none containers stock-containers kasan lockdep kcsan
 stock_flavours := stock stock-containers
+debug_kernel = $(filter kasan lockdep kcsan,$(KERNEL))
 fragments_timens := base test timens kunit
 fragments_stock := base test timens
 fragments_none := base test none
@@ -116,7 +117,7 @@ selftests: packages $(if $(filter $(stock_flavours),$(KERNEL)),stock-source,prep
 
 test: kernel-$(KERNEL) selftests build/guest/init ## run KUnit and the selftests in the guest; T chooses some
 	@vm/run-tests build/selftests build/guest build/$(KERNEL)/config $(call tree_of,$(KERNEL)) $(call boot,test) \
-		$(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences))
+		$(if $(debug_kernel),--seconds 600) $(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences))
 
 check: ## run KUnit, the selftests and a minute of random operations
 	@$(MAKE) --no-print-directory test
