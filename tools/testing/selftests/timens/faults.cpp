@@ -13,10 +13,13 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,7 +31,11 @@ namespace
 
 const std::string failslab = "/sys/kernel/debug/failslab/";
 const std::string fail_page_alloc = "/sys/kernel/debug/fail_page_alloc/";
-const std::string fails_in_cache = "/sys/kernel/slab/nsproxy/failslab";
+
+std::string fails_in(const std::string &cache)
+{
+	return "/sys/kernel/slab/" + cache + "/failslab";
+}
 
 outcome write_file(const std::string &path, std::string_view text)
 {
@@ -36,12 +43,14 @@ outcome write_file(const std::string &path, std::string_view text)
 }
 
 /*
- * While it exists, the calling process and its children cannot have another set
- * of namespaces. One at a time: the setting is one for the whole machine.
+ * While it exists, the calling process and its children get nothing from a cache,
+ * if not from that of the sets of namespaces, unless it is suspended. One at a time:
+ * the setting is one for the whole machine.
  */
 class no_memory_for_namespaces {
     public:
-	no_memory_for_namespaces()
+	explicit no_memory_for_namespaces(const std::string &cache = "nsproxy")
+		: fails_in_cache(fails_in(cache))
 	{
 		if (access(failslab.c_str(), F_OK))
 			skip("the kernel has no fault injection (CONFIG_FAILSLAB)");
@@ -49,18 +58,28 @@ class no_memory_for_namespaces {
 			skip("the cache is shared with others: boot with slab_nomerge");
 		for (const auto &[name, value] : settings)
 			check(write_file(failslab + name, value), "write to failslab");
-		check(write_file("/proc/self/make-it-fail", "1"), "write to make-it-fail");
+		resume();
 	}
 	no_memory_for_namespaces(const no_memory_for_namespaces &) = delete;
 	no_memory_for_namespaces &operator=(const no_memory_for_namespaces &) = delete;
 	~no_memory_for_namespaces()
 	{
-		write_file("/proc/self/make-it-fail", "0");
+		write(make_it_fail.get(), "0", 1);
 		write_file(failslab + "probability", "0");
 		write_file(fails_in_cache, "0\n");
 	}
+	void suspend() const
+	{
+		check(write(make_it_fail.get(), "0", 1), "write to make-it-fail");
+	}
+	void resume() const
+	{
+		check(write(make_it_fail.get(), "1", 1), "write to make-it-fail");
+	}
 
     private:
+	const std::string fails_in_cache;
+	const unique_fd make_it_fail = open_file("/proc/self/make-it-fail", O_WRONLY);
 	static constexpr std::pair<const char *, std::string_view> settings[] = {
 		{ "task-filter", "Y" },	   { "cache-filter", "Y" }, { "ignore-gfp-wait", "N" },
 		{ "verbose", "0" },	   { "times", "-1" },	    { "interval", "1" },
@@ -217,9 +236,11 @@ siginfo_t peek(const child &traced)
 }
 
 /* Executes a program without its nth allocation; false when there is none. */
-bool exec_without_allocation(unsigned int number, bool pending, exec_endings &endings)
+bool exec_without_allocation(unsigned int number, bool pending, const std::function<void()> &prepare,
+			     exec_endings &endings)
 {
 	child traced([&] {
+		prepare();
 		/* The same mappings, so the same allocations, each time. */
 		check(personality(ADDR_NO_RANDOMIZE), "personality");
 
@@ -283,12 +304,12 @@ bool exec_without_allocation(unsigned int number, bool pending, exec_endings &en
 	return false;
 }
 
-exec_endings exec_without_each_allocation(bool pending)
+exec_endings exec_without_each_allocation(bool pending, const std::function<void()> &prepare = [] {})
 {
 	exec_endings endings;
 	unsigned int number = 1;
 
-	while (exec_without_allocation(number, pending, endings))
+	while (exec_without_allocation(number, pending, prepare, endings))
 		number++;
 	note(std::string(pending ? "entering" : "staying") + ": " + std::to_string(number - 1) +
 	     " allocations: " + endings.text());
@@ -358,6 +379,34 @@ TEST(setns_without_memory_changes_and_freezes_nothing)
 	}
 	expect_view(before);
 	expect_errno(setns(pending.get(), CLONE_NEWTIME), 0);
+}
+
+/* Numbers come in chunks of 1,024, and each chunk is an object (lib/idr.c). */
+TEST(unshare_without_memory_for_an_inode_number_changes_nothing, .timeout = 60s)
+{
+	constexpr int most = 2 * 1024;
+	const rlimit limit{ most + 100, most + 100 };
+	std::vector<unique_fd> namespaces;
+
+	check(setrlimit(RLIMIT_NOFILE, &limit), "setrlimit");
+
+	const no_memory_for_namespaces fault("kmalloc-128");
+
+	for (;;) {
+		const time_namespaces before = namespaces_of();
+
+		fault.resume();
+		const outcome made = unshare(CLONE_NEWTIME);
+		fault.suspend();
+		if (made.error) {
+			expect_errno(made, ENOMEM);
+			expect_eq(namespaces_of(), before);
+			break;
+		}
+		expect(namespaces.size() < most, "a number that needs memory comes");
+		namespaces.push_back(pending_namespace());
+	}
+	expect_errno(unshare(CLONE_NEWTIME), 0);
 }
 
 TEST(unshare_fails_cleanly_at_each_allocation, .timeout = 60s)
@@ -511,4 +560,28 @@ TEST(execve_into_a_namespace_has_no_more_deadly_allocations, .timeout = 120s,
 
 	expect_eq(entering.deadly, staying.deadly);
 	expect_ge(entering.failed, staying.failed + 1);
+}
+
+TEST(a_task_that_dies_on_its_way_into_a_namespace_gives_it_back, .timeout = 60s)
+{
+	/* Its table of files is copied past the point of no return, with the namespace at hand. */
+	const auto share_files = [] {
+		const pid_t parent = getpid();
+
+		if (check(syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0), "clone"))
+			return;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (getppid() == parent)
+			pause();
+		_exit(0);
+	};
+
+	allow_numbered_faults(memory::objects);
+	enter_user_namespace_with_one_time_namespace();
+
+	const auto alone = exec_without_each_allocation(true);
+	const auto sharing = exec_without_each_allocation(true, share_files);
+
+	expect(sharing.deadly > alone.deadly, "tasks die where files are copied");
+	expect_errno(unshare(CLONE_NEWTIME), 0);
 }

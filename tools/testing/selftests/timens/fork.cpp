@@ -63,6 +63,18 @@ TEST(a_child_with_other_new_namespaces_enters_as_well)
 	child([&] { expect_view(inside); }, CLONE_NEWNS).wait_ok();
 }
 
+TEST(a_child_with_other_new_namespaces_stays_where_its_parent_is)
+{
+	const time_view here = view_here();
+
+	child([&] { expect_view(here); }, CLONE_NEWNS).wait_ok();
+	enter(make_namespace({ 1000s, 2000s }));
+
+	const time_view inside = view_here();
+
+	child([&] { expect_view(inside); }, CLONE_NEWNS).wait_ok();
+}
+
 TEST(negative_offsets_move_the_clocks_back)
 {
 	/* To about zero; the clocks of a machine are at least that old. */
