@@ -6,7 +6,7 @@
 #include "capability.hpp"
 #include "offsets_ioctl.hpp"
 #include "shifts.hpp"
-#include "uapi.h"
+#include "ioctls_in_c.h"
 #include "waiting.hpp"
 
 #include <array>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "uapi.h"
+#include "ioctls_in_c.h"
 
 /* First of all headers: it has to stand alone. */
 #include <linux/timens.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* The ioctls of include/uapi/linux/timens.h, called from C. */
-#ifndef SELFTESTS_TIMENS_UAPI_H
-#define SELFTESTS_TIMENS_UAPI_H
+#ifndef SELFTESTS_TIMENS_IOCTLS_IN_C_H
+#define SELFTESTS_TIMENS_IOCTLS_IN_C_H
 
 #ifdef __cplusplus
 extern "C" {
@@ -19,4 +19,4 @@ int set_offsets_in_c(int fd, const struct timens_clock_offsets *offsets);
 }
 #endif
 
-#endif /* SELFTESTS_TIMENS_UAPI_H */
+#endif /* SELFTESTS_TIMENS_IOCTLS_IN_C_H */
