@@ -7,7 +7,7 @@ SECONDS ?= 60
 ## CYCLES: how many namespaces `make stress-cycles` makes and drops
 CYCLES ?= 100000
 
-.PHONY: stress stress-cycles stress-packages
+.PHONY: stress stress-cycles stress-packages check-debug
 
 stress_source := tools/stress/timens
 stress_flags := -std=c++20 -O2 -Wall -Wextra -Werror -MMD -MP -D_GNU_SOURCE -Iinclude/uapi
@@ -20,6 +20,9 @@ stress: kernel-$(KERNEL) build/guest/root.cpio build/tool/timens stress-packages
 
 stress-cycles: kernel-$(KERNEL) build/guest/root.cpio build/stress/cycles ## make and drop CYCLES time namespaces on KERNEL, and look for lost memory
 	@$(stress_run) cycles '$(CYCLES)'
+
+check-debug: kernel-kasan kernel-lockdep kernel-kcsan ## run the suite and 20000 random operations on the debug kernels
+	@$(stress_source)/check-debug-kernels '$(SEED)' 20000 $(stress_source)/results/debug-kernels.txt kasan lockdep kcsan
 
 stress-packages: packages
 	@vm/install-packages $(stress_source)/packages
