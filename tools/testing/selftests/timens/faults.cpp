@@ -58,6 +58,7 @@ class no_memory_for_namespaces {
 			skip("the cache is shared with others: boot with slab_nomerge");
 		for (const auto &[name, value] : settings)
 			check(write_file(failslab + name, value), "write to failslab");
+		make_it_fail = open_file("/proc/self/make-it-fail", O_WRONLY);
 		resume();
 	}
 	no_memory_for_namespaces(const no_memory_for_namespaces &) = delete;
@@ -79,7 +80,7 @@ class no_memory_for_namespaces {
 
     private:
 	const std::string fails_in_cache;
-	const unique_fd make_it_fail = open_file("/proc/self/make-it-fail", O_WRONLY);
+	unique_fd make_it_fail;
 	static constexpr std::pair<const char *, std::string_view> settings[] = {
 		{ "task-filter", "Y" },	   { "cache-filter", "Y" }, { "ignore-gfp-wait", "N" },
 		{ "verbose", "0" },	   { "times", "-1" },	    { "interval", "1" },
