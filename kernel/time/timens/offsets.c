@@ -296,17 +296,17 @@ ssize_t timens_write_offsets(struct task_struct *task, const struct file *file,
 struct timens_offsets timens_read_offsets(struct time_namespace *ns,
 					  struct page **clock_page)
 {
-	struct timens_offsets offsets;
+	struct timens_offsets read;
 
 	spin_lock(&ns->lock);
-	offsets = ns->offset;
+	read = ns->offset;
 	if (clock_page) {
 		*clock_page = ns->clock_page;
 		if (*clock_page)
 			get_page(*clock_page);
 	}
 	spin_unlock(&ns->lock);
-	return offsets;
+	return read;
 }
 
 /**

@@ -277,25 +277,25 @@ public:
 	}
 	void send(const unique_fd &sent)
 	{
-		message message;
+		message carrier;
 
-		message.header.msg_controllen = CMSG_SPACE(sizeof(int));
-		*CMSG_FIRSTHDR(&message.header) = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+		carrier.header.msg_controllen = CMSG_SPACE(sizeof(int));
+		*CMSG_FIRSTHDR(&carrier.header) = { CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
 
 		const int fd = sent.get();
 
-		std::memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message.header)), &fd, sizeof(fd));
-		check(sendmsg(ends[0].get(), &message.header, 0), "sendmsg");
+		std::memcpy(CMSG_DATA(CMSG_FIRSTHDR(&carrier.header)), &fd, sizeof(fd));
+		check(sendmsg(ends[0].get(), &carrier.header, 0), "sendmsg");
 	}
 	unique_fd receive()
 	{
-		message message;
+		message carrier;
 		int fd;
 
-		message.header.msg_controllen = sizeof(message.space);
-		check(recvmsg(ends[1].get(), &message.header, MSG_CMSG_CLOEXEC), "recvmsg");
-		expect(CMSG_FIRSTHDR(&message.header), "a descriptor comes with the message");
-		std::memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message.header)), sizeof(fd));
+		carrier.header.msg_controllen = sizeof(carrier.space);
+		check(recvmsg(ends[1].get(), &carrier.header, MSG_CMSG_CLOEXEC), "recvmsg");
+		expect(CMSG_FIRSTHDR(&carrier.header), "a descriptor comes with the message");
+		std::memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&carrier.header)), sizeof(fd));
 		return unique_fd(fd);
 	}
 
