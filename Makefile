@@ -92,7 +92,12 @@ kernel-$(1): packages $(if $(filter $(stock_flavours),$(1)),stock-source,prepare
 endef
 $(foreach flavour,$(flavours),$(eval $(call kernel_rule,$(flavour))))
 
-# The kernel of the packages is built with them.
+# The kernel of the packages is built with them. It has no 9p, by which a guest reads the host's programs.
+ifneq ($(filter run shell fuzz-kernel stress stress-cycles,$(MAKECMDGOALS)),)
+ifeq ($(KERNEL),deb)
+$(error KERNEL=deb is for `make test` only: for the others choose one of $(flavours))
+endif
+endif
 .PHONY: kernel-deb
 kernel-deb: deb
 
