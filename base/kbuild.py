@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Kernel builds of the checks, each with an output folder of its own in build/check."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -43,6 +44,11 @@ class Build:
     def has(self, option):
         config = (self.output / '.config').read_text(encoding='utf-8')
         return f'\n{option}=y\n' in config
+
+    def describe(self):
+        """Which kernel this is, for a result that is stored."""
+        config = hashlib.sha256((self.output / '.config').read_bytes()).hexdigest()[:16]
+        return f'Linux {self.make("-s", "kernelrelease")[-1]}, config {config}'
 
     def make(self, *arguments, label='', must=True):
         """Runs make; returns the lines that it printed."""
