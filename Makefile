@@ -124,9 +124,7 @@ test: kernel-$(KERNEL) selftests build/guest/init ## run KUnit and the selftests
 	@vm/run-tests build/selftests build/guest build/$(KERNEL)/config $(call tree_of,$(KERNEL)) $(call boot,test) \
 		$(if $(debug_kernel),--seconds 600) $(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences))
 
-check: ## run KUnit, the selftests and a minute of random operations
-	@$(MAKE) --no-print-directory test
-	@$(MAKE) --no-print-directory fuzz-short
+check: test fuzz-short ## run KUnit, the selftests and a minute of random operations
 
 test-vm: kernel-$(KERNEL) build/guest/init ## test the guest and the judge of test runs themselves
 	@vm/test-report $(call tree_of,$(KERNEL))
