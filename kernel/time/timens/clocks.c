@@ -4,6 +4,8 @@
  * time namespace and those of the host. The one place that knows either.
  */
 #include <linux/array_size.h>
+#include <linux/export.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/overflow.h>
 #include <linux/time_namespace.h>
@@ -52,9 +54,9 @@ static s64 offset_ns(const struct timens_offsets *offsets, clockid_t clock)
  * timens_offsets_to_host() - timens_to_host() for given offsets
  * @offsets:	offsets of a namespace
  * @clock:	clock id that @t is on
- * @t:		nanoseconds on the namespace's clock, 0 to KTIME_MAX
+ * @t:		nanoseconds on the namespace's clock
  *
- * Return: nanoseconds on the host's clock, 0 to KTIME_MAX.
+ * Return: nanoseconds on the host's clock.
  */
 ktime_t timens_offsets_to_host(const struct timens_offsets *offsets,
 			       clockid_t clock, ktime_t t)
@@ -62,12 +64,13 @@ ktime_t timens_offsets_to_host(const struct timens_offsets *offsets,
 	s64 offset = offset_ns(offsets, clock);
 	ktime_t host;
 
-	if (!offset || !t || t == KTIME_MAX)
+	if (!offset || t <= 0 || t == KTIME_MAX)
 		return t;
 	if (check_sub_overflow(t, offset, &host))
 		return KTIME_MAX;
 	return max(host, 0);
 }
+EXPORT_SYMBOL_GPL(timens_offsets_to_host);
 
 /**
  * timens_offsets_from_host() - timens_from_host() for given offsets
@@ -89,6 +92,7 @@ ktime_t timens_offsets_from_host(const struct timens_offsets *offsets,
 		return KTIME_MAX;
 	return max(user, 0);
 }
+EXPORT_SYMBOL_GPL(timens_offsets_from_host);
 
 /**
  * timens_offsets_timespec_to_host() - timens_offsets_to_host() for a timespec64
@@ -103,6 +107,7 @@ void timens_offsets_timespec_to_host(const struct timens_offsets *offsets,
 		*ts = ktime_to_timespec64(timens_offsets_to_host(offsets, clock,
 								 timespec64_to_ktime(*ts)));
 }
+EXPORT_SYMBOL_GPL(timens_offsets_timespec_to_host);
 
 /**
  * timens_offsets_timespec_from_host() - timens_offsets_from_host() for a timespec64
@@ -134,6 +139,43 @@ void timens_offsets_timespec_from_host(const struct timens_offsets *offsets,
 	ts->tv_sec = sec;
 	ts->tv_nsec = nsec;
 }
+EXPORT_SYMBOL_GPL(timens_offsets_timespec_from_host);
+
+/**
+ * timens_offsets_units_to_host() - timens_units_to_host() for given offsets
+ * @offsets:	offsets of a namespace
+ * @clock:	clock id that @t is on
+ * @t:		units on the namespace's clock
+ * @unit:	length of a unit in nanoseconds
+ *
+ * Return: units on the host's clock, rounded down.
+ */
+u64 timens_offsets_units_to_host(const struct timens_offsets *offsets,
+				 clockid_t clock, u64 t, u32 unit)
+{
+	if (!offset_ns(offsets, clock) || t > div_u64(KTIME_MAX, unit))
+		return t;
+	return div_u64(timens_offsets_to_host(offsets, clock, t * unit), unit);
+}
+EXPORT_SYMBOL_GPL(timens_offsets_units_to_host);
+
+/**
+ * timens_offsets_units_from_host() - timens_units_from_host() for given offsets
+ * @offsets:	offsets of a namespace
+ * @clock:	clock id that @t is on
+ * @t:		units on the host's clock
+ * @unit:	length of a unit in nanoseconds
+ *
+ * Return: units on the namespace's clock, rounded down.
+ */
+u64 timens_offsets_units_from_host(const struct timens_offsets *offsets,
+				   clockid_t clock, u64 t, u32 unit)
+{
+	if (!offset_ns(offsets, clock) || t > div_u64(KTIME_MAX, unit))
+		return t;
+	return div_u64(timens_offsets_from_host(offsets, clock, t * unit), unit);
+}
+EXPORT_SYMBOL_GPL(timens_offsets_units_from_host);
 
 /**
  * timens_offsets_boot_date() - timens_boot_date() for given offsets
