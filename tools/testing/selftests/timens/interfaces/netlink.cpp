@@ -160,7 +160,12 @@ netlink_socket::netlink_socket(int protocol, std::source_location where)
 		   where))
 {
 	const int on = 1;
+	sockaddr_nl address{};
 
+	/* Without a port of its own it would miss what port 0, the kernel, multicasts. */
+	address.nl_family = AF_NETLINK;
+	check(bind(fd.get(), reinterpret_cast<sockaddr *>(&address), sizeof(address)),
+	      "bind AF_NETLINK", where);
 	check(setsockopt(fd.get(), SOL_NETLINK, NETLINK_EXT_ACK, &on, sizeof(on)),
 	      "setsockopt NETLINK_EXT_ACK", where);
 }
