@@ -47,8 +47,7 @@ answer ask(const unique_fd &drive, milliseconds since)
 	if (result.error == ENOSYS || result.error == ENOTTY)
 		skip("the drive cannot tell changes");
 	check(result, "CDROM_TIMED_MEDIA_CHANGE");
-	return { milliseconds(value.last_media_change),
-		 (value.media_flags & changed_flag) != 0 };
+	return { milliseconds(value.last_media_change), (value.media_flags & changed_flag) != 0 };
 }
 
 milliseconds present()
@@ -101,8 +100,8 @@ TEST(a_time_before_the_last_change_is_before_it,
 	const milliseconds outside = ask(open_drive(), 0ms).last;
 
 	from_each_viewpoint([&](const shift &shift) {
-		const auto before = std::chrono::floor<milliseconds>(outside + shift.by.monotonic) -
-				    1ms;
+		const auto before =
+			std::chrono::floor<milliseconds>(outside + shift.by.monotonic) - 1ms;
 
 		/* Before the zero of the clock there is no time to name. */
 		if (before > 0ms)

@@ -98,8 +98,8 @@ unique_fd request_line(const unique_fd &chip, gpio_v2_line_request request)
 unique_fd request_edges(const unique_fd &chip, std::uint64_t flags = 0,
 			std::uint32_t debounce_period_us = 0)
 {
-	auto request = request_of(GPIO_V2_LINE_FLAG_EDGE_RISING | GPIO_V2_LINE_FLAG_EDGE_FALLING |
-				  flags);
+	auto request =
+		request_of(GPIO_V2_LINE_FLAG_EDGE_RISING | GPIO_V2_LINE_FLAG_EDGE_FALLING | flags);
 
 	if (debounce_period_us) {
 		auto &attribute = request.config.attrs[request.config.num_attrs++];
@@ -207,10 +207,10 @@ TEST(each_edge_keeps_its_clock_when_the_line_is_set_to_another, .timeout = 30s,
 
 	from_each_viewpoint([&](const shift &) {
 		const unique_fd line = request_edges(simulated.open());
-		auto dates = request_of(GPIO_V2_LINE_FLAG_EDGE_RISING |
-					GPIO_V2_LINE_FLAG_EDGE_FALLING |
-					GPIO_V2_LINE_FLAG_EVENT_CLOCK_REALTIME)
-				     .config;
+		auto dates =
+			request_of(GPIO_V2_LINE_FLAG_EDGE_RISING | GPIO_V2_LINE_FLAG_EDGE_FALLING |
+				   GPIO_V2_LINE_FLAG_EVENT_CLOCK_REALTIME)
+				.config;
 		pollfd readable{ line.get(), POLLIN, 0 };
 		const period first(CLOCK_MONOTONIC);
 		const period second(CLOCK_REALTIME);
@@ -247,16 +247,15 @@ TEST(a_line_that_was_requested_outside_tells_edges_on_the_clock_outside)
 	const chip simulated;
 
 	for (const bool first_version : { false, true }) {
-		const unique_fd line = first_version ?
-					       request_edges_in_first_version(simulated.open()) :
-					       request_edges(simulated.open());
+		const unique_fd line = first_version
+					       ? request_edges_in_first_version(simulated.open())
+					       : request_edges(simulated.open());
 		const period edge(CLOCK_MONOTONIC);
 		const shared<std::atomic<std::int64_t>> time;
 
 		in_namespace(some_offsets, [&] {
 			simulated.raise();
-			*time = (first_version ? next_edge_in_first_version(line) :
-						 next_edge(line))
+			*time = (first_version ? next_edge_in_first_version(line) : next_edge(line))
 					.count();
 		});
 		edge.expect_contains(nanoseconds(*time), "timestamp");

@@ -7,7 +7,9 @@
 #include "viewpoints.hpp"
 #include "waiting.hpp"
 
+#include <array>
 #include <filesystem>
+#include <sstream>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -33,6 +35,8 @@ milliseconds read_milliseconds(const std::string &path)
 /* A FIFO that keeps the system awake while it has something to read. */
 class waking_fifo {
 public:
+	const std::string name = "timens." + std::to_string(getpid());
+
 	waking_fifo()
 		: queue(check(epoll_create1(EPOLL_CLOEXEC), "epoll_create1"))
 	{
@@ -65,7 +69,6 @@ public:
 	}
 
 private:
-	const std::string name = "timens." + std::to_string(getpid());
 	const unique_fd queue;
 	unique_fd fifo;
 };
@@ -82,6 +85,40 @@ TEST(the_last_change_of_a_source_is_on_the_clock_of_the_reader, .timeout = 30s,
 		fifo.fill();
 		change.expect_contains(read_milliseconds(fifo.source() + "/last_change_ms"),
 				       "last_change_ms", 1ms);
+	});
+}
+
+TEST(the_last_change_in_debugfs_is_on_the_clock_of_the_reader, .timeout = 30s,
+     .differs_from_stock = "it is on the host's clock")
+{
+	const std::string sources = "/sys/kernel/debug/wakeup_sources";
+
+	if (!std::filesystem::exists(sources))
+		skip("debugfs is not mounted, or has no wakeup sources");
+	from_each_viewpoint([&](const shift &) {
+		const waking_fifo fifo;
+		const period change(CLOCK_MONOTONIC);
+
+		fifo.fill();
+
+		std::istringstream lines(read_file(sources));
+		bool found = false;
+
+		for (std::string line; std::getline(lines, line);) {
+			std::istringstream words(line);
+			std::string name;
+			/* The last is last_change. */
+			std::array<long long, 8> numbers{};
+
+			words >> name;
+			if (name != fifo.name)
+				continue;
+			for (auto &number : numbers)
+				words >> number;
+			change.expect_contains(milliseconds(numbers.back()), "last_change", 1ms);
+			found = true;
+		}
+		expect(found, "the source is in debugfs");
 	});
 }
 
