@@ -23,9 +23,9 @@ template <class argument> constexpr unsigned long request_number(unsigned int nu
 }
 
 /* A request that has to succeed. */
-template <class argument>
-void call(const unique_fd &device, unsigned int number, argument &value, std::string_view name,
-	  std::source_location where = std::source_location::current())
+template <class argument> void call(const unique_fd &device, unsigned int number, argument &value,
+				    std::string_view name,
+				    std::source_location where = std::source_location::current())
 {
 	check(ioctl(device.get(), request_number<argument>(number), &value), name, where);
 }

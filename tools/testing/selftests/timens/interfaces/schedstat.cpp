@@ -40,10 +40,10 @@ long ticks_per_second()
 TEST(the_time_stamp_is_on_the_clock_of_the_reader,
      .differs_from_stock = "it is on the host's clock")
 {
-	channel<long> inside;
 	const long frequency = ticks_per_second();
 
 	for (const shift &shift : all_shifts()) {
+		channel<long> inside;
 		const long before = ticks_of_schedstat();
 
 		in_namespace(shift.by, [&] { inside.send(ticks_of_schedstat()); });

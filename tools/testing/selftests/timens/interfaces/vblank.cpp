@@ -4,8 +4,7 @@
 #include "viewpoints.hpp"
 #include "waiting.hpp"
 
-#include <array>
-#include <cstring>
+#include <iterator>
 #include <vector>
 
 #include <poll.h>
@@ -210,8 +209,7 @@ public:
 		pollfd waiting{ device.get(), POLLIN, 0 };
 		const timespec limit = to_timespec(patience);
 
-		expect(check(ppoll(&waiting, 1, &limit, nullptr), "ppoll") == 1,
-		       "the event comes");
+		expect(check(ppoll(&waiting, 1, &limit, nullptr), "ppoll") == 1, "the event comes");
 	}
 	event read_event() const
 	{
@@ -247,8 +245,8 @@ private:
 
 		drm::call(device, 0xb2, buffer, "DRM_IOCTL_MODE_CREATE_DUMB");
 
-		framebuffer frame{ 0, buffer.width, buffer.height, buffer.pitch,
-				   32, 24,	    buffer.handle };
+		framebuffer frame{ 0,  buffer.width, buffer.height, buffer.pitch,
+				   32, 24,	     buffer.handle };
 
 		drm::call(device, 0xae, frame, "DRM_IOCTL_MODE_ADDFB");
 		shown = frame.id;
@@ -291,7 +289,8 @@ constexpr event_kind event_kinds[] = {
 
 } // namespace
 
-TEST(events_tell_when_a_frame_was, .timeout = 30s, .differs_from_stock = "it is on the host's clock")
+TEST(events_tell_when_a_frame_was, .timeout = 30s,
+     .differs_from_stock = "it is on the host's clock")
 {
 	from_each_viewpoint([](const shift &) {
 		const display display;
@@ -315,14 +314,12 @@ TEST(events_are_on_the_clock_of_the_reader, .timeout = 30s,
 	const display display;
 
 	/* Who asks for an event does not matter, neither does who opened the device. */
-	from_each_viewpoint([&](const shift &shift) {
+	from_each_viewpoint([&](const shift &) {
 		for (const event_kind &kind : event_kinds) {
 			const period showing(CLOCK_MONOTONIC);
-			const nanoseconds host = showing.begin - shift.by.monotonic;
 
 			(display.*kind.queue)();
 			showing.expect_contains(display.read_event().time(), kind.name, frame);
-			expect_ge(host, 0ns, "the clock of the host");
 		}
 	});
 	for (const event_kind &kind : event_kinds) {
@@ -353,7 +350,8 @@ TEST(an_event_that_could_not_be_read_waits_for_another_reader, .timeout = 30s,
 	});
 }
 
-TEST(replies_tell_when_a_frame_was, .timeout = 30s, .differs_from_stock = "it is on the host's clock")
+TEST(replies_tell_when_a_frame_was, .timeout = 30s,
+     .differs_from_stock = "it is on the host's clock")
 {
 	from_each_viewpoint([](const shift &) {
 		const display display;
