@@ -63,6 +63,10 @@ public:
 						     1U << NL80211_PREAMBLE_LEGACY);
 					addition.add(NL80211_PMSR_FTM_CAPA_ATTR_BANDWIDTHS,
 						     1U << NL80211_CHAN_WIDTH_20_NOHT);
+					addition.add(NL80211_PMSR_FTM_CAPA_ATTR_MAX_BURSTS_EXPONENT,
+						     std::uint8_t{ 1 });
+					addition.add(NL80211_PMSR_FTM_CAPA_ATTR_MAX_FTMS_PER_BURST,
+						     std::uint8_t{ 1 });
 				});
 			});
 		});
@@ -83,13 +87,16 @@ public:
 	/* Waits until a measurement is asked for, and reports that it was done at this time. */
 	void measure(const std::function<nanoseconds()> &time)
 	{
-		for (const netlink_answer &event : generic.receive(patience))
-			if (event.header<genlmsghdr>().cmd == hwsim::start_measurement) {
-				report(event.attributes<genlmsghdr>().get(
-					       hwsim::address_of_transmitter),
-				       time());
-				return;
-			}
+		const auto limit = now(CLOCK_MONOTONIC) + patience;
+
+		while (now(CLOCK_MONOTONIC) < limit)
+			for (const netlink_answer &event : generic.receive(patience))
+				if (event.header<genlmsghdr>().cmd == hwsim::start_measurement) {
+					report(event.attributes<genlmsghdr>().get(
+						       hwsim::address_of_transmitter),
+					       time());
+					return;
+				}
 		throw check_failed("the simulator is not asked for a measurement");
 	}
 
@@ -132,6 +139,7 @@ class wireless {
 public:
 	wireless()
 		: generic(NETLINK_GENERIC)
+		, route(NETLINK_ROUTE)
 		, events(NETLINK_GENERIC)
 		, family(find_generic_family(generic, NL80211_GENL_NAME))
 	{
@@ -166,6 +174,11 @@ public:
 	}
 
 	netlink_socket generic;
+	/*
+	 * Not closed before the end: the simulated radios go when a socket of the
+	 * number of the simulator's does, of whichever protocol.
+	 */
+	netlink_socket route;
 
 private:
 	netlink_socket events;
@@ -173,46 +186,36 @@ private:
 	const std::optional<generic_family> family;
 };
 
-/* A radio that takes part in the network for as long as this lives. */
+/* A radio that takes part in the network until it leaves, or goes. */
 class member {
 public:
 	member(wireless &air, const std::string &device)
 		: air(air)
 		, device(device)
 	{
-		netlink_socket route(NETLINK_ROUTE);
 		auto kind = air.message(NL80211_CMD_SET_INTERFACE, device);
 		auto joining = air.message(NL80211_CMD_JOIN_IBSS, device);
 
-		set_device_up(route, device, false);
+		set_device_up(air.route, device, false);
 		kind.add(NL80211_ATTR_IFTYPE, std::uint32_t{ NL80211_IFTYPE_ADHOC });
 		air.generic.request(kind);
-		set_device_up(route, device);
+		set_device_up(air.route, device);
 		joining.add_bytes(NL80211_ATTR_SSID, std::as_bytes(std::span("timens", 6)));
 		joining.add(NL80211_ATTR_WIPHY_FREQ, std::uint32_t{ 2412 });
 		joining.add_flag(NL80211_ATTR_FREQ_FIXED);
 		joining.add(NL80211_ATTR_MAC, network_address);
 		air.generic.request(joining);
 	}
-	member(const member &) = delete;
-	member &operator=(const member &) = delete;
-	~member()
-	{
-		if (joined)
-			leave();
-	}
 	void leave()
 	{
 		auto leaving = air.message(NL80211_CMD_LEAVE_IBSS, device);
 
-		joined = false;
 		air.generic.request(leaving);
 	}
 
 private:
 	wireless &air;
 	const std::string device;
-	bool joined = true;
 };
 
 nanoseconds associated(const netlink_attributes &attributes)
@@ -225,10 +228,9 @@ nanoseconds associated(const netlink_attributes &attributes)
 /* Asks how far it is to another radio. */
 void ask_for_measurement(wireless &air, const std::string &device)
 {
-	netlink_socket route(NETLINK_ROUTE);
 	auto question = air.message(NL80211_CMD_PEER_MEASUREMENT_START, device);
 
-	set_device_up(route, device);
+	set_device_up(air.route, device);
 	question.nest(NL80211_ATTR_PEER_MEASUREMENTS, [&] {
 		question.nest(NL80211_PMSR_ATTR_PEERS, [&] {
 			question.nest(1, [&] {
@@ -242,6 +244,9 @@ void ask_for_measurement(wireless &air, const std::string &device)
 						question.nest(NL80211_PMSR_TYPE_FTM, [&] {
 							question.add_flag(
 								NL80211_PMSR_FTM_REQ_ATTR_ASAP);
+							question.add(
+								NL80211_PMSR_FTM_REQ_ATTR_FTMS_PER_BURST,
+								std::uint8_t{ 1 });
 							question.add(
 								NL80211_PMSR_FTM_REQ_ATTR_PREAMBLE,
 								std::uint32_t{
