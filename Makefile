@@ -64,8 +64,8 @@ boot = vm/boot $(if $(filter interfaces,$(1)),test,$(1)) --kernel build/$(KERNEL
 differences := Documentation/admin-guide/namespaces/time-namespaces-stock.rst
 differences_of_interfaces := Documentation/admin-guide/namespaces/time-namespaces-interfaces.rst
 
-# What the tests of interfaces find in the guest: sync objects, and a drive without a medium.
-interface_devices := virtio-gpu-pci virtio-scsi-pci scsi-cd
+# What the tests of interfaces find in the guest: sync objects, a drive without a medium, and a PTP clock.
+interface_devices := virtio-gpu-pci virtio-scsi-pci scsi-cd e1000e
 
 include base/base.mk
 include tools/bench/timens/bench.mk

@@ -3,7 +3,10 @@
 #include "sound.hpp"
 #include "viewpoints.hpp"
 
+#include <cstdio>
+
 #include <sys/mman.h>
+#include <unistd.h>
 
 using namespace timens;
 
@@ -54,6 +57,36 @@ nanoseconds synced_tstamp(const recording &stream)
 	check(ioctl(stream.file().get(), SNDRV_PCM_IOCTL_SYNC_PTR, &sync),
 	      "SNDRV_PCM_IOCTL_SYNC_PTR");
 	return to_nanoseconds(sync.s.status.tstamp);
+}
+
+/* What proc(5) shows about the recording of a card. */
+struct shown_times {
+	nanoseconds trigger;
+	nanoseconds tstamp;
+};
+
+nanoseconds shown_time(const std::string &text, const std::string &name)
+{
+	const auto field = text.find(name);
+	long long whole;
+	long long fraction;
+
+	if (field == text.npos || std::sscanf(text.c_str() + field + name.size(), " : %lld.%lld",
+					      &whole, &fraction) != 2)
+		throw check_failed("the status has no " + name + ": " + show(text));
+	return seconds(whole) + nanoseconds(fraction);
+}
+
+shown_times read_status(int card)
+{
+	const std::string file = "/proc/asound/card" + std::to_string(card) + "/pcm0c/sub0/status";
+
+	if (access(file.c_str(), F_OK))
+		skip("the kernel has no status of streams in /proc/asound");
+
+	const std::string text = read_file(file);
+
+	return { shown_time(text, "trigger_time"), shown_time(text, "tstamp") };
 }
 
 /* Runs the body with each clock and card, seen from everywhere. */
@@ -167,4 +200,75 @@ TEST(a_stream_from_outside_stays_on_the_clock_of_outside)
 		expect_outside(to_nanoseconds(stream.status().trigger_tstamp), "trigger_tstamp");
 		expect_outside(synced_tstamp(stream), "tstamp when synced");
 	});
+}
+
+TEST(the_status_of_a_stream_in_proc_is_on_the_clock_of_the_reader, .timeout = 30s,
+     .differs_from_stock = host_clock_only)
+{
+	each_stream([](int card, const sound_clock &clock) {
+		const recording stream(card, clock.type);
+
+		expect_eq(read_status(card).trigger, 0s, "trigger_time before the start");
+
+		const period since_start(clock.clock);
+
+		stream.start();
+		stream.wait();
+
+		const auto running = read_status(card);
+
+		since_start.expect_contains(running.trigger, "trigger_time");
+		since_start.expect_contains(running.tstamp, "tstamp");
+
+		const period since_stop(clock.clock);
+
+		stream.stop();
+
+		const auto stopped = read_status(card);
+
+		since_stop.expect_contains(stopped.trigger, "trigger_time of the stop");
+		since_stop.expect_contains(stopped.tstamp, "tstamp after the stop");
+	});
+}
+
+TEST(readers_in_proc_have_another_clock_than_a_stream_from_elsewhere, .timeout = 30s,
+     .differs_from_stock = host_clock_only)
+{
+	const int card = sound_card("Dummy");
+
+	/* Opened outside, read inside. */
+	{
+		const recording stream(card, SNDRV_PCM_TSTAMP_TYPE_MONOTONIC);
+
+		stream.start();
+		stream.wait();
+		in_namespace(some_offsets, [&] {
+			const auto trigger = to_nanoseconds(stream.status().trigger_tstamp);
+
+			expect_eq(read_status(card).trigger, trigger + some_offsets.monotonic,
+				  "trigger_time inside");
+			expect_ge(read_status(card).tstamp, trigger + some_offsets.monotonic,
+				  "tstamp inside");
+		});
+	}
+	/* Opened inside, read outside. */
+	gate opened;
+	gate read;
+	const period opening(CLOCK_MONOTONIC);
+	child opener([&] {
+		in_namespace(some_offsets, [&] {
+			const recording stream(card, SNDRV_PCM_TSTAMP_TYPE_MONOTONIC);
+
+			stream.start();
+			stream.wait();
+			opened.open();
+			read.wait();
+		});
+	});
+
+	opened.wait(opener);
+	opening.expect_contains(read_status(card).trigger, "trigger_time outside");
+	opening.expect_contains(read_status(card).tstamp, "tstamp outside");
+	read.open();
+	opener.wait_ok();
 }
