@@ -67,7 +67,7 @@ struct timens_latch {
 #ifdef CONFIG_TIME_NS
 	/* private: */
 	bool			moved;
-	struct timens_offsets	offsets;
+	struct timens_offsets	moved_by;
 #endif
 };
 
@@ -209,7 +209,7 @@ static inline void timens_latch(struct timens_latch *latch)
 
 	latch->moved = offsets;
 	if (unlikely(offsets))
-		latch->offsets = *offsets;
+		latch->moved_by = *offsets;
 }
 
 /**
@@ -227,7 +227,7 @@ static inline ktime_t timens_latch_from_host(const struct timens_latch *latch,
 {
 	if (likely(!latch->moved))
 		return t;
-	return timens_offsets_from_host(&latch->offsets, clock, t);
+	return timens_offsets_from_host(&latch->moved_by, clock, t);
 }
 
 /**
@@ -243,7 +243,7 @@ timens_latch_timespec_from_host(const struct timens_latch *latch,
 				clockid_t clock, struct timespec64 *ts)
 {
 	if (unlikely(latch->moved))
-		timens_offsets_timespec_from_host(&latch->offsets, clock, ts);
+		timens_offsets_timespec_from_host(&latch->moved_by, clock, ts);
 }
 
 /**

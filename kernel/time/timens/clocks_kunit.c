@@ -326,7 +326,7 @@ static void other_units_translate_like_nanoseconds(struct kunit *test)
 
 static void a_latch_tells_the_clocks_that_it_has_seen(struct kunit *test)
 {
-	struct timens_latch latch = { .moved = true, .offsets = two_offsets };
+	struct timens_latch latch = { .moved = true, .moved_by = two_offsets };
 	const ktime_t t = 50000 * NSEC_PER_SEC;
 	struct timespec64 ts = { .tv_sec = 50000, .tv_nsec = 17 };
 
