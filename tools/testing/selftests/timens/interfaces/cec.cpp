@@ -16,6 +16,7 @@ namespace
 {
 
 constexpr auto host_clock_only = "CEC tells the host's clock";
+constexpr int attempts = 10;
 constexpr unsigned int television = CEC_LOG_ADDR_TV;
 constexpr unsigned int player = CEC_LOG_ADDR_PLAYBACK_1;
 
@@ -38,21 +39,31 @@ unique_fd open_adapter(std::string_view wanted)
 	skip("this kernel has no CEC adapter " + std::string(wanted));
 }
 
-/* Takes a logical address, which lets it send. */
+/*
+ * Gives it a logical address, which lets it send, if it has not got it. The bus
+ * of vivid mistakes the fate of a message for that of the next at times.
+ */
 void take_address(const unique_fd &adapter, unsigned int device, unsigned int type,
 		  unsigned int address)
 {
-	cec_log_addrs none{};
-	cec_log_addrs wanted{};
+	for (int i = 0; i < attempts; i++) {
+		cec_log_addrs none{};
+		cec_log_addrs wanted{};
 
-	check(ioctl(adapter.get(), CEC_ADAP_S_LOG_ADDRS, &none), "CEC_ADAP_S_LOG_ADDRS 0");
-	wanted.cec_version = CEC_OP_CEC_VERSION_2_0;
-	wanted.num_log_addrs = 1;
-	wanted.vendor_id = CEC_VENDOR_ID_NONE;
-	wanted.primary_device_type[0] = device;
-	wanted.log_addr_type[0] = type;
-	check(ioctl(adapter.get(), CEC_ADAP_S_LOG_ADDRS, &wanted), "CEC_ADAP_S_LOG_ADDRS");
-	expect_eq(wanted.log_addr[0], address, "logical address");
+		check(ioctl(adapter.get(), CEC_ADAP_G_LOG_ADDRS, &wanted), "CEC_ADAP_G_LOG_ADDRS");
+		if (wanted.num_log_addrs == 1 && wanted.log_addr[0] == address)
+			return;
+		note("address " + std::to_string(wanted.log_addr[0]));
+		check(ioctl(adapter.get(), CEC_ADAP_S_LOG_ADDRS, &none), "CEC_ADAP_S_LOG_ADDRS 0");
+		wanted = {};
+		wanted.cec_version = CEC_OP_CEC_VERSION_2_0;
+		wanted.num_log_addrs = 1;
+		wanted.vendor_id = CEC_VENDOR_ID_NONE;
+		wanted.primary_device_type[0] = device;
+		wanted.log_addr_type[0] = type;
+		check(ioctl(adapter.get(), CEC_ADAP_S_LOG_ADDRS, &wanted), "CEC_ADAP_S_LOG_ADDRS");
+	}
+	throw check_failed("an adapter gets no logical address");
 }
 
 unique_fd open_television()
@@ -61,6 +72,17 @@ unique_fd open_television()
 
 	take_address(adapter, CEC_OP_PRIM_DEVTYPE_TV, CEC_LOG_ADDR_TYPE_TV, television);
 	return adapter;
+}
+
+/* Until the adapter knows its place, which it tells by an event. */
+void wait_connected(const unique_fd &adapter)
+{
+	cec_event event{};
+
+	do
+		check(ioctl(adapter.get(), CEC_DQEVENT, &event), "CEC_DQEVENT");
+	while (event.event != CEC_EVENT_STATE_CHANGE ||
+	       event.state_change.phys_addr == CEC_PHYS_ADDR_INVALID);
 }
 
 /* Puts its cable into the television. */
@@ -89,6 +111,7 @@ unique_fd open_player()
 		unique_fd adapter = open_adapter("vivid-000-vid-out0");
 
 		check(ioctl(video.get(), VIDIOC_S_CTRL, &setting), "VIDIOC_S_CTRL of the cable");
+		wait_connected(adapter);
 		take_address(adapter, CEC_OP_PRIM_DEVTYPE_PLAYBACK, CEC_LOG_ADDR_TYPE_PLAYBACK,
 			     player);
 		return adapter;
@@ -106,9 +129,18 @@ cec_msg make_message(unsigned int from, unsigned int to, unsigned int opcode)
 	return message;
 }
 
-void transmit(const unique_fd &adapter, cec_msg &message)
+/* Sends it until that is its fate. */
+cec_msg transmit(const unique_fd &adapter, const cec_msg &message, unsigned int fate)
 {
-	check(ioctl(adapter.get(), CEC_TRANSMIT, &message), "CEC_TRANSMIT");
+	for (int i = 0; i < attempts; i++) {
+		cec_msg sent = message;
+
+		check(ioctl(adapter.get(), CEC_TRANSMIT, &sent), "CEC_TRANSMIT");
+		if ((sent.tx_status & fate) && (!sent.reply || (sent.rx_status & CEC_RX_STATUS_OK)))
+			return sent;
+		note("fate " + std::to_string(sent.tx_status));
+	}
+	throw check_failed("a message is not sent");
 }
 
 cec_msg receive(const unique_fd &adapter)
@@ -175,8 +207,7 @@ TEST(a_message_that_nobody_takes_tells_when_it_was_sent, .timeout = 60s,
 		cec_msg message =
 			make_message(television, CEC_LOG_ADDR_AUDIOSYSTEM, CEC_MSG_STANDBY);
 
-		transmit(adapter, message);
-		expect(message.tx_status & CEC_TX_STATUS_NACK, "nobody takes the message");
+		message = transmit(adapter, message, CEC_TX_STATUS_NACK);
 		around.expect_contains(nanoseconds(message.tx_ts), "time at which it was sent");
 		expect_eq(message.rx_ts, 0U, "time at which it was answered");
 	});
@@ -191,8 +222,7 @@ TEST(an_answered_message_tells_both_times, .timeout = 60s, .differs_from_stock =
 		cec_msg message = make_message(player, television, CEC_MSG_GIVE_PHYSICAL_ADDR);
 
 		message.reply = CEC_MSG_REPORT_PHYSICAL_ADDR;
-		transmit(sender, message);
-		expect(message.rx_status & CEC_RX_STATUS_OK, "the message is answered");
+		message = transmit(sender, message, CEC_TX_STATUS_OK);
 		around.expect_contains(nanoseconds(message.tx_ts), "time at which it was sent");
 		around.expect_contains(nanoseconds(message.rx_ts), "time at which it was answered");
 	});
@@ -210,8 +240,8 @@ TEST(received_messages_are_on_the_clock_of_the_reader, .timeout = 60s,
 	in_namespace(some_offsets, [&] {
 		const period inside(CLOCK_MONOTONIC);
 
-		transmit(sender, message);
-		transmit(sender, message);
+		transmit(sender, message, CEC_TX_STATUS_OK);
+		transmit(sender, message, CEC_TX_STATUS_OK);
 
 		const cec_msg received = receive(receiver);
 
