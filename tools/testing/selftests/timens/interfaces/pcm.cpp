@@ -52,8 +52,8 @@ nanoseconds synced_tstamp(const recording &stream)
 {
 	snd_pcm_sync_ptr sync{};
 
-	sync.flags = SNDRV_PCM_SYNC_PTR_HWSYNC | SNDRV_PCM_SYNC_PTR_APPL |
-		     SNDRV_PCM_SYNC_PTR_AVAIL_MIN;
+	sync.flags =
+		SNDRV_PCM_SYNC_PTR_HWSYNC | SNDRV_PCM_SYNC_PTR_APPL | SNDRV_PCM_SYNC_PTR_AVAIL_MIN;
 	check(ioctl(stream.file().get(), SNDRV_PCM_IOCTL_SYNC_PTR, &sync),
 	      "SNDRV_PCM_IOCTL_SYNC_PTR");
 	return to_nanoseconds(sync.s.status.tstamp);
@@ -71,8 +71,8 @@ nanoseconds shown_time(const std::string &text, const std::string &name)
 	long long whole;
 	long long fraction;
 
-	if (field == text.npos || std::sscanf(text.c_str() + field + name.size(), " : %lld.%lld",
-					      &whole, &fraction) != 2)
+	if (field == text.npos ||
+	    std::sscanf(text.c_str() + field + name.size(), " : %lld.%lld", &whole, &fraction) != 2)
 		throw check_failed("the status has no " + name + ": " + show(text));
 	return seconds(whole) + nanoseconds(fraction);
 }
@@ -122,7 +122,10 @@ TEST(the_status_of_a_stream_is_on_the_clock_of_who_opened_it, .timeout = 30s,
 		const auto running = stream.status();
 
 		since_start.expect_contains(to_nanoseconds(running.tstamp), "tstamp");
-		since_start.expect_contains(to_nanoseconds(running.driver_tstamp), "driver_tstamp");
+		/* The kernel tells 32-bit programs audio_tstamp in its place. */
+		if (sizeof(long) == 8)
+			since_start.expect_contains(to_nanoseconds(running.driver_tstamp),
+						    "driver_tstamp");
 
 		const period since_stop(clock.clock);
 

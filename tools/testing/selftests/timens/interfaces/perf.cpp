@@ -72,9 +72,9 @@ public:
 			std::memcpy(&header, record, sizeof(header));
 			page()->data_tail += header.size;
 			std::memcpy(&time,
-				    type == PERF_RECORD_SAMPLE ?
-					    record + sizeof(header) :
-					    record + header.size - sizeof(time),
+				    type == PERF_RECORD_SAMPLE
+					    ? record + sizeof(header)
+					    : record + header.size - sizeof(time),
 				    sizeof(time));
 			if (header.type == type)
 				return nanoseconds(time);
@@ -88,8 +88,8 @@ private:
 
 	static unique_fd open_event(const perf_event_attr &attributes, int cpu)
 	{
-		const outcome fd = syscall(SYS_perf_event_open, &attributes, 0, cpu, -1,
-					   PERF_FLAG_FD_CLOEXEC);
+		const outcome fd =
+			syscall(SYS_perf_event_open, &attributes, 0, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
 		if (fd.error == ENOSYS)
 			skip("the kernel has no perf_event_open(2)");

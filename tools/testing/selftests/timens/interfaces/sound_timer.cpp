@@ -46,8 +46,11 @@ public:
 	{
 		snd_timer_status status{};
 
-		check(ioctl(fd.get(), SNDRV_TIMER_IOCTL_STATUS, &status),
-		      "SNDRV_TIMER_IOCTL_STATUS");
+		const outcome asked = ioctl(fd.get(), SNDRV_TIMER_IOCTL_STATUS, &status);
+
+		if (sizeof(long) == 4 && asked.error == ENOTTY)
+			skip("32-bit programs cannot ask for the status of a sound timer");
+		check(asked, "SNDRV_TIMER_IOCTL_STATUS");
 		return to_nanoseconds(status.tstamp);
 	}
 	/* The time of the next event, which has to be this one. */
@@ -81,7 +84,8 @@ sound_timer clockwork(unsigned int events)
 {
 	return { { SNDRV_TIMER_CLASS_GLOBAL, SNDRV_TIMER_SCLASS_NONE, -1,
 		   SNDRV_TIMER_GLOBAL_HRTIMER, 0 },
-		 10'000'000, events };
+		 10'000'000,
+		 events };
 }
 
 /* That of what the first subdevice for recording counts. */
@@ -96,8 +100,8 @@ TEST(the_events_of_a_sound_timer_are_on_the_clock_of_who_opened_it, .timeout = 3
      .differs_from_stock = host_clock_only)
 {
 	from_each_viewpoint([](const shift &) {
-		const sound_timer timer = clockwork(1U << SNDRV_TIMER_EVENT_START |
-						    1U << SNDRV_TIMER_EVENT_TICK);
+		const sound_timer timer =
+			clockwork(1U << SNDRV_TIMER_EVENT_START | 1U << SNDRV_TIMER_EVENT_TICK);
 		const period since_start(CLOCK_MONOTONIC);
 
 		timer.start();
