@@ -7,6 +7,7 @@
 #include "viewpoints.hpp"
 
 #include <cstring>
+#include <functional>
 
 #include <linux/cec.h>
 
@@ -16,7 +17,6 @@ namespace
 {
 
 constexpr auto host_clock_only = "CEC tells the host's clock";
-constexpr int attempts = 10;
 constexpr unsigned int television = CEC_LOG_ADDR_TV;
 constexpr unsigned int player = CEC_LOG_ADDR_PLAYBACK_1;
 
@@ -39,53 +39,57 @@ unique_fd open_adapter(std::string_view wanted)
 	skip("this kernel has no CEC adapter " + std::string(wanted));
 }
 
-/*
- * Gives it a logical address, which lets it send, if it has not got it. The bus
- * of vivid mistakes the fate of a message for that of the next at times.
- */
-void take_address(const unique_fd &adapter, unsigned int device, unsigned int type,
-		  unsigned int address)
+/* Gives it a logical address, which lets it send, if it has not got it. */
+bool try_take_address(const unique_fd &adapter, unsigned int device, unsigned int type,
+		      unsigned int address)
 {
-	for (int i = 0; i < attempts; i++) {
-		cec_log_addrs none{};
-		cec_log_addrs wanted{};
+	cec_log_addrs none{};
+	cec_log_addrs wanted{};
 
-		check(ioctl(adapter.get(), CEC_ADAP_G_LOG_ADDRS, &wanted), "CEC_ADAP_G_LOG_ADDRS");
-		if (wanted.num_log_addrs == 1 && wanted.log_addr[0] == address)
-			return;
-		note("address " + std::to_string(wanted.log_addr[0]));
-		check(ioctl(adapter.get(), CEC_ADAP_S_LOG_ADDRS, &none), "CEC_ADAP_S_LOG_ADDRS 0");
-		wanted = {};
-		wanted.cec_version = CEC_OP_CEC_VERSION_2_0;
-		wanted.num_log_addrs = 1;
-		wanted.vendor_id = CEC_VENDOR_ID_NONE;
-		wanted.primary_device_type[0] = device;
-		wanted.log_addr_type[0] = type;
-		check(ioctl(adapter.get(), CEC_ADAP_S_LOG_ADDRS, &wanted), "CEC_ADAP_S_LOG_ADDRS");
+	check(ioctl(adapter.get(), CEC_ADAP_G_LOG_ADDRS, &wanted), "CEC_ADAP_G_LOG_ADDRS");
+	if (wanted.num_log_addrs == 1 && wanted.log_addr[0] == address)
+		return true;
+	wanted = {};
+	wanted.cec_version = CEC_OP_CEC_VERSION_2_0;
+	wanted.num_log_addrs = 1;
+	wanted.vendor_id = CEC_VENDOR_ID_NONE;
+	wanted.primary_device_type[0] = device;
+	wanted.log_addr_type[0] = type;
+	if (ioctl(adapter.get(), CEC_ADAP_S_LOG_ADDRS, &none) < 0 ||
+	    ioctl(adapter.get(), CEC_ADAP_S_LOG_ADDRS, &wanted) < 0) {
+		if (errno != EBUSY)
+			throw system_failure("CEC_ADAP_S_LOG_ADDRS", errno);
+		return false;
 	}
-	throw check_failed("an adapter gets no logical address");
+	return wanted.log_addr[0] == address;
+}
+
+/*
+ * Until an attempt is successful, or none was for long: the bus of vivid mistakes
+ * the fate of a message for that of the next at times.
+ */
+void repeat(const std::function<bool()> &attempt, std::string_view what)
+{
+	const auto end = now(CLOCK_MONOTONIC) + 4 * patience;
+
+	while (!attempt())
+		expect_le(now(CLOCK_MONOTONIC), end, what);
 }
 
 unique_fd open_television()
 {
 	unique_fd adapter = open_adapter("vivid-000-vid-cap0");
 
-	take_address(adapter, CEC_OP_PRIM_DEVTYPE_TV, CEC_LOG_ADDR_TYPE_TV, television);
+	repeat(
+		[&] {
+			return try_take_address(adapter, CEC_OP_PRIM_DEVTYPE_TV,
+						CEC_LOG_ADDR_TYPE_TV, television);
+		},
+		"time to get the address of a television");
 	return adapter;
 }
 
-/* Until the adapter knows its place, which it tells by an event. */
-void wait_connected(const unique_fd &adapter)
-{
-	cec_event event{};
-
-	do
-		check(ioctl(adapter.get(), CEC_DQEVENT, &event), "CEC_DQEVENT");
-	while (event.event != CEC_EVENT_STATE_CHANGE ||
-	       event.state_change.phys_addr == CEC_PHYS_ADDR_INVALID);
-}
-
-/* Puts its cable into the television. */
+/* Puts its cable into the television, again when vivid pulls it out, which it does at times. */
 unique_fd open_player()
 {
 	const unique_fd video = open_video("vivid", V4L2_CAP_VIDEO_CAPTURE);
@@ -110,10 +114,14 @@ unique_fd open_player()
 		v4l2_control setting{ control.id, i };
 		unique_fd adapter = open_adapter("vivid-000-vid-out0");
 
-		check(ioctl(video.get(), VIDIOC_S_CTRL, &setting), "VIDIOC_S_CTRL of the cable");
-		wait_connected(adapter);
-		take_address(adapter, CEC_OP_PRIM_DEVTYPE_PLAYBACK, CEC_LOG_ADDR_TYPE_PLAYBACK,
-			     player);
+		repeat(
+			[&] {
+				check(ioctl(video.get(), VIDIOC_S_CTRL, &setting),
+				      "VIDIOC_S_CTRL of the cable");
+				return try_take_address(adapter, CEC_OP_PRIM_DEVTYPE_PLAYBACK,
+							CEC_LOG_ADDR_TYPE_PLAYBACK, player);
+			},
+			"time to get the address of a player");
 		return adapter;
 	}
 	skip("this vivid has no HDMI output");
@@ -132,15 +140,17 @@ cec_msg make_message(unsigned int from, unsigned int to, unsigned int opcode)
 /* Sends it until that is its fate. */
 cec_msg transmit(const unique_fd &adapter, const cec_msg &message, unsigned int fate)
 {
-	for (int i = 0; i < attempts; i++) {
-		cec_msg sent = message;
+	cec_msg sent;
 
-		check(ioctl(adapter.get(), CEC_TRANSMIT, &sent), "CEC_TRANSMIT");
-		if ((sent.tx_status & fate) && (!sent.reply || (sent.rx_status & CEC_RX_STATUS_OK)))
-			return sent;
-		note("fate " + std::to_string(sent.tx_status));
-	}
-	throw check_failed("a message is not sent");
+	repeat(
+		[&] {
+			sent = message;
+			check(ioctl(adapter.get(), CEC_TRANSMIT, &sent), "CEC_TRANSMIT");
+			return (sent.tx_status & fate) &&
+			       (!sent.reply || (sent.rx_status & CEC_RX_STATUS_OK));
+		},
+		"time to send a message");
+	return sent;
 }
 
 cec_msg receive(const unique_fd &adapter)
