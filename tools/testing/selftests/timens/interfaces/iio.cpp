@@ -114,7 +114,7 @@ nanoseconds next_event(const unique_fd &events)
 /* One voltage and the time. */
 struct scan {
 	std::uint16_t voltage;
-	std::int64_t timestamp;
+	alignas(8) std::int64_t timestamp;
 };
 
 /* What a timer samples, for as long as it lives. */
