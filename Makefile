@@ -13,10 +13,11 @@ SHELL := /bin/bash
 # The sub-makes of other trees must not take our variables for theirs.
 MAKEOVERRIDES :=
 
-## FLAVOUR: the kernel that `make kernel` builds: timens, stock, none, containers, stock-containers, kasan, lockdep, kcsan or deb
+## FLAVOUR: the kernel that `make kernel` builds: timens, stock, none, containers, stock-containers, drivers, stock-drivers, kasan, lockdep, kcsan or deb
 FLAVOUR ?= timens
-## KERNEL: the kernel that run, shell and test boot
+## KERNEL: the kernel that run, shell and test boot; if not set, test-interfaces boots drivers
 KERNEL ?= $(FLAVOUR)
+interfaces_kernel := $(if $(filter filefile,$(origin KERNEL)$(origin FLAVOUR)),drivers,$(KERNEL))
 ## T: what `make test` runs, as 'PROGRAM PROGRAM.CASE kunit ...'; empty for everything
 T ?=
 ## CMD: the command of `make run`; empty for the demonstration
@@ -36,14 +37,16 @@ ACCEL ?= tcg
 override CMD := $(value CMD)
 export CMD JOBS T
 
-flavours := timens stock none containers stock-containers kasan lockdep kcsan
-stock_flavours := stock stock-containers
+flavours := timens stock none containers stock-containers drivers stock-drivers kasan lockdep kcsan
+stock_flavours := stock stock-containers stock-drivers
 debug_kernel = $(filter kasan lockdep kcsan,$(KERNEL))
 fragments_timens := base test timens kunit
 fragments_stock := base test timens
 fragments_none := base test none
 fragments_containers := base test timens containers
 fragments_stock-containers := $(fragments_containers)
+fragments_drivers := base test timens drivers
+fragments_stock-drivers := $(fragments_drivers)
 fragments_kasan := $(fragments_timens) kasan
 fragments_lockdep := $(fragments_timens) lockdep
 fragments_kcsan := $(fragments_timens) kcsan
@@ -54,11 +57,15 @@ $(call require_flavour,FLAVOUR)
 $(call require_flavour,KERNEL)
 
 tree_of = build/$(if $(filter $(stock_flavours),$(1)),linux-stock,linux)
-boot = vm/boot $(1) --kernel build/$(KERNEL)/bzImage --results build/results/$(KERNEL)/$(1) \
+boot = vm/boot $(if $(filter interfaces,$(1)),test,$(1)) --kernel build/$(KERNEL)/bzImage --results build/results/$(KERNEL)/$(1) \
 	--memory '$(MEM)' --processors '$(SMP)' --accelerator '$(ACCEL)' --timeout '$(TIMEOUT)'
 
 # The cases that are known to fail on a stock kernel, with the reasons.
 differences := Documentation/admin-guide/namespaces/time-namespaces-stock.rst
+differences_of_interfaces := Documentation/admin-guide/namespaces/time-namespaces-interfaces.rst
+
+# What the tests of interfaces find in the guest: sync objects, a drive without a medium, and a PTP clock.
+interface_devices := virtio-gpu-pci virtio-scsi-pci scsi-cd e1000e
 
 include base/base.mk
 include tools/bench/timens/bench.mk
@@ -71,7 +78,7 @@ include tools/sabotage/timens/sabotage.mk
 include tools/deb/timens/deb.mk
 include tools/coverage/timens/coverage.mk
 
-.PHONY: help packages kernel run shell check test selftests test-vm clean distclean
+.PHONY: help packages kernel run shell check test selftests test-interfaces interface-tests test-vm clean distclean
 
 help: ## show this
 	@echo 'Targets:'
@@ -124,7 +131,16 @@ test: kernel-$(KERNEL) selftests build/guest/init ## run KUnit and the selftests
 	@vm/run-tests build/selftests build/guest build/$(KERNEL)/config $(call tree_of,$(KERNEL)) $(call boot,test) \
 		$(if $(debug_kernel),--seconds 600) $(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences))
 
-check: test fuzz-short ## run KUnit, the selftests and a minute of random operations
+interface-tests: packages $(if $(filter $(stock_flavours),$(interfaces_kernel)),stock-source,prepare)
+	@vm/build-selftests tools/testing/selftests/timens/interfaces $(call tree_of,$(interfaces_kernel)) build/interfaces
+
+test-interfaces: KERNEL := $(interfaces_kernel)
+test-interfaces: kernel-$(interfaces_kernel) interface-tests build/guest/init ## test every interface that tells or takes a time in the guest; T chooses some
+	@vm/run-tests build/interfaces build/guest build/$(KERNEL)/config $(call tree_of,$(KERNEL)) $(call boot,interfaces) \
+		$(interface_devices:%=--device %) $(if $(debug_kernel),--seconds 600) \
+		$(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences_of_interfaces))
+
+check: test fuzz-short test-interfaces ## run KUnit, the selftests, a minute of random operations, and the tests of interfaces
 
 test-vm: kernel-$(KERNEL) build/guest/init ## test the guest and the judge of test runs themselves
 	@vm/test-report $(call tree_of,$(KERNEL))

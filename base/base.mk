@@ -12,7 +12,7 @@ FROM ?=
 export PATCH FORCE SAMPLE FROM
 
 .PHONY: stock-source prepare refresh series check-base check-series check-prefixes \
-	check-copying check-sparse check-architectures check-tools
+	check-copying check-sparse check-interfaces check-architectures check-tools
 
 stock-source: packages ## fetch Debian's kernel source into build/linux-stock, untouched
 	@base/fetch-source
@@ -39,8 +39,11 @@ check-copying: stock-source ## no line of the stock time namespace came back by 
 	@base/check-copying
 	@base/check-copying --self-test
 
-check-sparse: prepare ## sparse and W=1 on every C file that the series adds or edits
+check-sparse: prepare ## sparse and W=1 on every C file that the series adds or edits, whatever driver it is
 	@base/check-sparse
+
+check-interfaces: stock-source ## each interface that tells or takes a time has a patch and a test, or a reason
+	@base/check-interfaces
 
 check-architectures: stock-source ## build for arm64, powerpc and riscv, whose code is left alone
 	@base/check-architectures

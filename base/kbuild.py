@@ -35,11 +35,14 @@ class Build:
         self.output.mkdir(parents=True, exist_ok=True)
 
     def configure(self, fragments, more=''):
-        """Merges the fragments onto allnoconfig; the last one that names an option decides."""
+        """Merges the fragments onto allnoconfig; the last one that names an option decides.
+
+        Without fragments it is allmodconfig.
+        """
         merged = self.output / 'fragments.config'
         merged.write_text(''.join((CONFIGS / f'{name}.config').read_text(encoding='utf-8')
-                                  for name in fragments) + more, encoding='utf-8')
-        self.make('allnoconfig', f'KCONFIG_ALLCONFIG={merged}')
+                                  for name in fragments or ()) + more, encoding='utf-8')
+        self.make('allmodconfig' if fragments is None else 'allnoconfig', f'KCONFIG_ALLCONFIG={merged}')
 
     def has(self, option):
         config = (self.output / '.config').read_text(encoding='utf-8')

@@ -1,24 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Time namespaces: clocks of its own for a group of processes.
- *
- * A task in a time namespace sees CLOCK_MONOTONIC, CLOCK_BOOTTIME and the
- * clocks derived from them moved by a constant. The kernel itself keeps time on
- * the host's clocks only, so a time is translated where it crosses the border
- * to user space, for the task that asks:
- *
- *   timens_to_host()    an absolute time that user space hands in
- *   timens_from_host()  a time that the kernel hands out
- *
- * Both may be called from any context that has a current task. Kernel threads,
- * tasks past exit_task_namespaces() and tasks whose namespace has no offsets are
- * on the host's clocks: for them a translation is one load and one branch.
+ * Time namespaces: clocks of its own for a group of processes. This is what the
+ * kernel has to do to keep, enter and leave them; linux/timens.h is for the code
+ * that only tells or takes a time.
  *
  * See Documentation/core-api/time-namespaces.rst for the invariants.
  */
 #ifndef _LINUX_TIME_NAMESPACE_H
 #define _LINUX_TIME_NAMESPACE_H
 
+#include <linux/atomic.h>
 #include <linux/err.h>
 #include <linux/ktime.h>
 #include <linux/ns_common.h>
@@ -27,6 +18,7 @@
 #include <linux/sched.h>
 #include <linux/spinlock_types.h>
 #include <linux/time64.h>
+#include <linux/timens.h>
 
 struct file;
 struct mm_struct;
@@ -36,29 +28,6 @@ struct ucounts;
 struct user_namespace;
 struct vdso_data;
 struct vm_area_struct;
-
-/**
- * enum timens_timeline - groups of clocks that move together
- * @TIMENS_HOST:	clocks that no time namespace moves, offset always 0
- * @TIMENS_MONOTONIC:	CLOCK_MONOTONIC and what follows it
- * @TIMENS_BOOTTIME:	CLOCK_BOOTTIME and what follows it
- * @TIMENS_NR:		number of timelines
- */
-enum timens_timeline {
-	TIMENS_HOST,
-	TIMENS_MONOTONIC,
-	TIMENS_BOOTTIME,
-	TIMENS_NR,
-};
-
-/**
- * struct timens_offsets - how far the clocks of a time namespace are moved
- * @by:	namespace's clock minus host's clock, per timeline. Seconds may be
- *	negative, nanoseconds are 0 to 999999999 and count upwards.
- */
-struct timens_offsets {
-	struct timespec64 by[TIMENS_NR];
-};
 
 /**
  * struct time_namespace - a set of clocks
@@ -71,6 +40,8 @@ struct timens_offsets {
  *		and only if all of @offset is 0: then the host's page will do.
  *		May be shared with the namespace that @offset came from.
  * @frozen:	set when the first task enters, never cleared
+ * @idle:	milliseconds by which /proc/uptime moves the idle time, see
+ *		timens_idle_from_host(); 0 until a task inside has looked
  */
 struct time_namespace {
 	struct ns_common	ns;
@@ -81,6 +52,7 @@ struct time_namespace {
 	struct timens_offsets	offset;
 	struct page		*clock_page;
 	bool			frozen;
+	atomic64_t		idle;
 } __randomize_layout;
 
 extern struct time_namespace init_time_ns;
@@ -167,101 +139,6 @@ static inline bool timens_pending(const struct nsproxy *nsproxy)
 }
 
 enum timens_timeline timens_timeline(clockid_t clock);
-ktime_t timens_offsets_to_host(const struct timens_offsets *offsets,
-			       clockid_t clock, ktime_t t);
-ktime_t timens_offsets_from_host(const struct timens_offsets *offsets,
-				 clockid_t clock, ktime_t t);
-void timens_offsets_timespec_to_host(const struct timens_offsets *offsets,
-				     clockid_t clock, struct timespec64 *ts);
-void timens_offsets_timespec_from_host(const struct timens_offsets *offsets,
-				       clockid_t clock, struct timespec64 *ts);
-void timens_offsets_boot_date(const struct timens_offsets *offsets,
-			      struct timespec64 *date);
-
-/**
- * timens_to_host() - translate an absolute time that user space handed in
- * @clock:	clock id that @t is on
- * @t:		nanoseconds on current's clock, 0 to KTIME_MAX
- *
- * A time before the zero of the host's clock becomes 0, which is in the past;
- * one after its end becomes KTIME_MAX. 0 and KTIME_MAX, which mean "at once" or
- * "none" and "never" in many interfaces, stay what they are.
- *
- * Return: nanoseconds on the host's clock, 0 to KTIME_MAX.
- */
-static inline ktime_t timens_to_host(clockid_t clock, ktime_t t)
-{
-	const struct timens_offsets *offsets = current->timens;
-
-	if (likely(!offsets))
-		return t;
-	return timens_offsets_to_host(offsets, clock, t);
-}
-
-/**
- * timens_from_host() - translate a time that is handed out to user space
- * @clock:	clock id that @t is on
- * @t:		nanoseconds on the host's clock, 0 to KTIME_MAX
- *
- * A time before the zero of the namespace's clock becomes 0, one after its end
- * KTIME_MAX. KTIME_MAX, "never", stays what it is. 0 is translated: an interface
- * in which 0 is not a time must not translate it.
- *
- * Return: nanoseconds on current's clock, 0 to KTIME_MAX.
- */
-static inline ktime_t timens_from_host(clockid_t clock, ktime_t t)
-{
-	const struct timens_offsets *offsets = current->timens;
-
-	if (likely(!offsets))
-		return t;
-	return timens_offsets_from_host(offsets, clock, t);
-}
-
-/**
- * timens_timespec_to_host() - timens_to_host() for a timespec64
- * @clock:	clock id that @ts is on
- * @ts:		a valid time on current's clock, replaced by the host's
- */
-static inline void timens_timespec_to_host(clockid_t clock,
-					   struct timespec64 *ts)
-{
-	const struct timens_offsets *offsets = current->timens;
-
-	if (unlikely(offsets))
-		timens_offsets_timespec_to_host(offsets, clock, ts);
-}
-
-/**
- * timens_timespec_from_host() - timens_from_host() for a timespec64
- * @clock:	clock id that @ts is on
- * @ts:		a time on the host's clock, replaced by current's
- *
- * Every @ts is a time: none means "never".
- */
-static inline void timens_timespec_from_host(clockid_t clock,
-					     struct timespec64 *ts)
-{
-	const struct timens_offsets *offsets = current->timens;
-
-	if (unlikely(offsets))
-		timens_offsets_timespec_from_host(offsets, clock, ts);
-}
-
-/**
- * timens_boot_date() - the date at which current's CLOCK_BOOTTIME was zero
- * @date:	CLOCK_REALTIME at which the host's was zero, replaced by current's
- *
- * A date before 1970 becomes 1970: the interfaces that show it are unsigned.
- */
-static inline void timens_boot_date(struct timespec64 *date)
-{
-	const struct timens_offsets *offsets = current->timens;
-
-	if (unlikely(offsets))
-		timens_offsets_boot_date(offsets, date);
-}
-
 /*
  * Between generic code and the architectures. find_timens_vvar_page() is for
  * their fault handlers; they provide vdso_join_timens(), which unmaps the clock
@@ -312,22 +189,6 @@ static inline long timens_ioctl(struct ns_common *common, unsigned int cmd,
 {
 	return -ENOTTY;
 }
-
-static inline ktime_t timens_to_host(clockid_t clock, ktime_t t)
-{
-	return t;
-}
-
-static inline ktime_t timens_from_host(clockid_t clock, ktime_t t)
-{
-	return t;
-}
-
-static inline void timens_timespec_to_host(clockid_t clock,
-					   struct timespec64 *ts) { }
-static inline void timens_timespec_from_host(clockid_t clock,
-					     struct timespec64 *ts) { }
-static inline void timens_boot_date(struct timespec64 *date) { }
 
 static inline struct page *find_timens_vvar_page(struct vm_area_struct *vma)
 {

@@ -30,6 +30,11 @@
 #define TIMENS_FEATURE_UPTIME		(1ULL << 1)
 /* The vDSO, without a system call. */
 #define TIMENS_FEATURE_VDSO		(1ULL << 2)
+/*
+ * All that Documentation/admin-guide/namespaces/time-namespaces-interfaces.rst
+ * lists: times(2), io_uring, SO_TXTIME and the time stamps of devices.
+ */
+#define TIMENS_FEATURE_INTERFACES	(1ULL << 3)
 
 /**
  * struct timens_info - what the kernel offers, and the state of a namespace

@@ -4,6 +4,8 @@
  * time namespace and those of the host. The one place that knows either.
  */
 #include <linux/array_size.h>
+#include <linux/export.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/overflow.h>
 #include <linux/time_namespace.h>
@@ -52,9 +54,9 @@ static s64 offset_ns(const struct timens_offsets *offsets, clockid_t clock)
  * timens_offsets_to_host() - timens_to_host() for given offsets
  * @offsets:	offsets of a namespace
  * @clock:	clock id that @t is on
- * @t:		nanoseconds on the namespace's clock, 0 to KTIME_MAX
+ * @t:		nanoseconds on the namespace's clock
  *
- * Return: nanoseconds on the host's clock, 0 to KTIME_MAX.
+ * Return: nanoseconds on the host's clock.
  */
 ktime_t timens_offsets_to_host(const struct timens_offsets *offsets,
 			       clockid_t clock, ktime_t t)
@@ -62,12 +64,13 @@ ktime_t timens_offsets_to_host(const struct timens_offsets *offsets,
 	s64 offset = offset_ns(offsets, clock);
 	ktime_t host;
 
-	if (!offset || !t || t == KTIME_MAX)
+	if (!offset || t <= 0 || t == KTIME_MAX)
 		return t;
 	if (check_sub_overflow(t, offset, &host))
 		return KTIME_MAX;
 	return max(host, 0);
 }
+EXPORT_SYMBOL_GPL(timens_offsets_to_host);
 
 /**
  * timens_offsets_from_host() - timens_from_host() for given offsets
@@ -89,6 +92,7 @@ ktime_t timens_offsets_from_host(const struct timens_offsets *offsets,
 		return KTIME_MAX;
 	return max(user, 0);
 }
+EXPORT_SYMBOL_GPL(timens_offsets_from_host);
 
 /**
  * timens_offsets_timespec_to_host() - timens_offsets_to_host() for a timespec64
@@ -103,6 +107,7 @@ void timens_offsets_timespec_to_host(const struct timens_offsets *offsets,
 		*ts = ktime_to_timespec64(timens_offsets_to_host(offsets, clock,
 								 timespec64_to_ktime(*ts)));
 }
+EXPORT_SYMBOL_GPL(timens_offsets_timespec_to_host);
 
 /**
  * timens_offsets_timespec_from_host() - timens_offsets_from_host() for a timespec64
@@ -134,6 +139,43 @@ void timens_offsets_timespec_from_host(const struct timens_offsets *offsets,
 	ts->tv_sec = sec;
 	ts->tv_nsec = nsec;
 }
+EXPORT_SYMBOL_GPL(timens_offsets_timespec_from_host);
+
+/**
+ * timens_offsets_units_to_host() - timens_units_to_host() for given offsets
+ * @offsets:	offsets of a namespace
+ * @clock:	clock id that @t is on
+ * @t:		units on the namespace's clock
+ * @unit:	length of a unit in nanoseconds
+ *
+ * Return: units on the host's clock, rounded down.
+ */
+u64 timens_offsets_units_to_host(const struct timens_offsets *offsets,
+				 clockid_t clock, u64 t, u32 unit)
+{
+	if (!offset_ns(offsets, clock) || t > div_u64(KTIME_MAX, unit))
+		return t;
+	return div_u64(timens_offsets_to_host(offsets, clock, t * unit), unit);
+}
+EXPORT_SYMBOL_GPL(timens_offsets_units_to_host);
+
+/**
+ * timens_offsets_units_from_host() - timens_units_from_host() for given offsets
+ * @offsets:	offsets of a namespace
+ * @clock:	clock id that @t is on
+ * @t:		units on the host's clock
+ * @unit:	length of a unit in nanoseconds
+ *
+ * Return: units on the namespace's clock, rounded down.
+ */
+u64 timens_offsets_units_from_host(const struct timens_offsets *offsets,
+				   clockid_t clock, u64 t, u32 unit)
+{
+	if (!offset_ns(offsets, clock) || t > div_u64(KTIME_MAX, unit))
+		return t;
+	return div_u64(timens_offsets_from_host(offsets, clock, t * unit), unit);
+}
+EXPORT_SYMBOL_GPL(timens_offsets_units_from_host);
 
 /**
  * timens_offsets_boot_date() - timens_boot_date() for given offsets
@@ -147,4 +189,39 @@ void timens_offsets_boot_date(const struct timens_offsets *offsets,
 	*date = timespec64_sub(*date, offsets->by[TIMENS_BOOTTIME]);
 	if (date->tv_sec < 0)
 		*date = (struct timespec64){ };
+}
+
+static u64 to_ms(const struct timespec64 *ts)
+{
+	return (u64)ts->tv_sec * MSEC_PER_SEC + ts->tv_nsec / NSEC_PER_MSEC;
+}
+
+/**
+ * timens_move_idle() - timens_idle_from_host() in a namespace with offsets
+ * @idle:	idle time of the host, replaced by that of the namespace
+ * @uptime:	the host's CLOCK_BOOTTIME
+ *
+ * In milliseconds, because nanoseconds of a thousand processors in a century are
+ * more than 64 bits.
+ */
+void timens_move_idle(struct timespec64 *idle, const struct timespec64 *uptime)
+{
+	struct time_namespace *ns = current->nsproxy->time_ns;
+	s64 by, offset, unset = 0;
+	u32 ms;
+
+	by = atomic64_read(&ns->idle);
+	if (!by) {
+		offset = div_s64(offset_ns(&ns->offset, CLOCK_BOOTTIME), NSEC_PER_MSEC);
+		by = mul_u64_u64_div_u64(to_ms(idle), abs(offset), to_ms(uptime) ?: 1);
+		/* Odd, so that it is not 0 again. */
+		by = (offset < 0 ? -by : by) | 1;
+		/* If another task looks at the same time, the first counts. */
+		if (!atomic64_try_cmpxchg(&ns->idle, &unset, by))
+			by = unset;
+	}
+
+	by += to_ms(idle);
+	idle->tv_sec = div_u64_rem(max(by, 0), MSEC_PER_SEC, &ms);
+	idle->tv_nsec = ms * NSEC_PER_MSEC;
 }

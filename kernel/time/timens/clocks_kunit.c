@@ -179,6 +179,19 @@ static void at_once_and_never_stay_what_they_are(struct kunit *test)
 	}
 }
 
+static void what_is_negative_is_no_time(struct kunit *test)
+{
+	static const s64 negative[] = { -1, -NSEC_PER_SEC, S64_MIN };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(negative); i++) {
+		KUNIT_EXPECT_EQ(test, negative[i],
+				timens_offsets_to_host(&two_offsets, CLOCK_MONOTONIC, negative[i]));
+		KUNIT_EXPECT_EQ(test, negative[i],
+				timens_offsets_to_host(&two_offsets, CLOCK_BOOTTIME, negative[i]));
+	}
+}
+
 static void every_clock_follows_its_offset(struct kunit *test)
 {
 	static const struct {
@@ -276,6 +289,63 @@ static void timespecs_translate_like_nanoseconds(struct kunit *test)
 	}
 }
 
+static void other_units_translate_like_nanoseconds(struct kunit *test)
+{
+	static const u32 units[] = {
+		1, NSEC_PER_USEC, NSEC_PER_MSEC, TICK_NSEC, NSEC_PER_SEC / USER_HZ, NSEC_PER_SEC,
+	};
+	unsigned int i, j, k;
+
+	for (k = 0; k < ARRAY_SIZE(units); k++) {
+		const u32 unit = units[k];
+
+		for (i = 0; i < EDGES; i++) {
+			const u64 t = edge(i);
+			const bool is_time = t <= KTIME_MAX / unit;
+
+			for (j = 0; j < EDGES; j++) {
+				const struct timens_offsets offsets = monotonic_offset(edge(j));
+				u64 to = t, from = t;
+
+				if (is_time && edge(j)) {
+					to = model_to_host(t * unit, edge(j)) / unit;
+					from = model_from_host(t * unit, edge(j)) / unit;
+				}
+				KUNIT_ASSERT_EQ(test, to,
+						timens_offsets_units_to_host(&offsets,
+									     CLOCK_MONOTONIC,
+									     t, unit));
+				KUNIT_ASSERT_EQ(test, from,
+						timens_offsets_units_from_host(&offsets,
+									       CLOCK_MONOTONIC,
+									       t, unit));
+			}
+		}
+	}
+}
+
+static void a_latch_tells_the_clocks_that_it_has_seen(struct kunit *test)
+{
+	struct timens_latch latch = { .moved = true, .moved_by = two_offsets };
+	const ktime_t t = 50000 * NSEC_PER_SEC;
+	struct timespec64 ts = { .tv_sec = 50000, .tv_nsec = 17 };
+
+	KUNIT_EXPECT_EQ(test, t + 1000 * NSEC_PER_SEC,
+			timens_latch_from_host(&latch, CLOCK_MONOTONIC_RAW, t));
+	KUNIT_EXPECT_EQ(test, t - 7 * NSEC_PER_SEC,
+			timens_latch_from_host(&latch, CLOCK_BOOTTIME, t));
+	KUNIT_EXPECT_EQ(test, t, timens_latch_from_host(&latch, CLOCK_REALTIME, t));
+	timens_latch_timespec_from_host(&latch, CLOCK_MONOTONIC, &ts);
+	KUNIT_EXPECT_EQ(test, 51000, ts.tv_sec);
+	KUNIT_EXPECT_EQ(test, 17, ts.tv_nsec);
+
+	/* KUnit runs on the host's clocks, and so does what was never latched. */
+	timens_latch(&latch);
+	KUNIT_EXPECT_EQ(test, t, timens_latch_from_host(&latch, CLOCK_MONOTONIC, t));
+	latch = (struct timens_latch){ };
+	KUNIT_EXPECT_EQ(test, t, timens_latch_from_host(&latch, CLOCK_BOOTTIME, t));
+}
+
 static void a_timespec_beyond_all_clocks_means_never(struct kunit *test)
 {
 	struct timespec64 ts = { .tv_sec = S64_MAX, .tv_nsec = NSEC_PER_SEC - 1 };
@@ -348,9 +418,12 @@ static struct kunit_case timens_clocks_cases[] = {
 	KUNIT_CASE(translation_there_and_back_is_the_identity_within_range),
 	KUNIT_CASE(translation_keeps_the_order_of_times),
 	KUNIT_CASE(at_once_and_never_stay_what_they_are),
+	KUNIT_CASE(what_is_negative_is_no_time),
 	KUNIT_CASE(every_clock_follows_its_offset),
 	KUNIT_CASE(times_of_other_clocks_pass_unchanged),
 	KUNIT_CASE(timespecs_translate_like_nanoseconds),
+	KUNIT_CASE(other_units_translate_like_nanoseconds),
+	KUNIT_CASE(a_latch_tells_the_clocks_that_it_has_seen),
 	KUNIT_CASE(a_timespec_beyond_all_clocks_means_never),
 	KUNIT_CASE(the_boot_date_moves_against_the_boot_clock),
 	KUNIT_CASE(the_boot_date_does_not_go_below_1970),

@@ -31,7 +31,7 @@ static int get_info(struct time_namespace *ns, unsigned int cmd, unsigned long a
 		.flags		= timens_frozen(ns) ? TIMENS_FROZEN : 0,
 		.clocks		= KNOWN_CLOCKS,
 		.features	= TIMENS_FEATURE_CLOCKS | TIMENS_FEATURE_UPTIME |
-				  TIMENS_FEATURE_VDSO,
+				  TIMENS_FEATURE_VDSO | TIMENS_FEATURE_INTERFACES,
 	};
 
 	return copy_out(arg, cmd, &info, sizeof(info));

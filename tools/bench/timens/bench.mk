@@ -41,7 +41,7 @@ build/bench/time_vdso: $(addprefix build/bench/,time_vdso.o vdso_image.o vdso_pr
 	@$(CXX) -o $@ $^
 
 build/bench/dump_vdso build/bench/count_paths build/bench/scale_readers: %: %.o
-	@$(CXX) -static -o $@ $^
+	@$(CXX) -static -o $@ $^ $(if $(filter %/count_paths,$@),-luring)
 
 -include $(wildcard build/bench/*.d)
 

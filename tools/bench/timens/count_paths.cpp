@@ -17,6 +17,7 @@
 #include <cstring>
 #include <ctime>
 #include <functional>
+#include <liburing.h>
 #include <linux/futex.h>
 #include <memory>
 #include <sstream>
@@ -108,6 +109,41 @@ template <class... argument> void call(long number, argument... arguments)
 		     : "rcx", "r11", "memory");
 }
 
+/* An absolute timeout of io_uring that is taken back before it expires. */
+class ring {
+public:
+	ring()
+	{
+		if (const int error = io_uring_queue_init(4, &ring_, 0)) {
+			errno = -error;
+			fail("io_uring_queue_init");
+		}
+	}
+	~ring()
+	{
+		io_uring_queue_exit(&ring_);
+	}
+	ring(const ring &) = delete;
+	ring &operator=(const ring &) = delete;
+
+	void arm_and_cancel()
+	{
+		constexpr std::uint64_t name = 1;
+		__kernel_timespec later{ far_away, 0 };
+
+		auto *arm = io_uring_get_sqe(&ring_);
+		io_uring_prep_timeout(arm, &later, 0, IORING_TIMEOUT_ABS);
+		io_uring_sqe_set_data64(arm, name);
+		io_uring_prep_timeout_remove(io_uring_get_sqe(&ring_), name, 0);
+		if (io_uring_submit(&ring_) != 2)
+			throw std::runtime_error("io_uring has not taken both requests");
+		io_uring_cq_advance(&ring_, 2);
+	}
+
+private:
+	io_uring ring_;
+};
+
 void count_system_calls(const std::string &place)
 {
 	struct clock {
@@ -137,6 +173,11 @@ void count_system_calls(const std::string &place)
 		       call(SYS_futex, &word, FUTEX_WAIT_BITSET_PRIVATE, 1, &later.it_value,
 			    nullptr, FUTEX_BITSET_MATCH_ANY);
 	       }));
+
+	ring ring;
+	report("io_uring_timeout." + place, count_lowest(times, [&] { ring.arm_and_cancel(); }));
+
+	report("times." + place, count_lowest(times, [&] { call(SYS_times, nullptr); }));
 
 	struct sysinfo info;
 	report("sysinfo." + place, count_lowest(times, [&] { call(SYS_sysinfo, &info); }));

@@ -1,19 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What /proc and sysinfo(2) tell about the time since boot: proc_uptime(5),
- * proc_stat(5), proc_pid_stat(5). All of it is told to a reader in its own time.
+ * What /proc, sysinfo(2) and times(2) tell about the time since boot:
+ * proc_uptime(5), proc_stat(5), proc_pid_stat(5). All of it is told to a reader
+ * in its own time.
  */
 #include "kernel.hpp"
 #include "shifts.hpp"
+#include "waiting.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <limits>
 #include <ratio>
 #include <sstream>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/sysinfo.h>
+#include <sys/times.h>
 #include <unistd.h>
 
 using namespace timens;
@@ -42,6 +47,33 @@ nanoseconds uptime_in(const std::string &text)
 	if (std::sscanf(text.c_str(), "%llu.%2u ", &whole, &hundredths) != 2)
 		throw check_failed("/proc/uptime has unknown content " + show(text));
 	return seconds(whole) + ticks(hundredths);
+}
+
+/* Both: since boot, and that of all processors together in which they were idle. */
+struct uptimes {
+	nanoseconds up;
+	nanoseconds idle;
+
+	/* Which part of the machine's time was idle, 0 to 1. */
+	double idle_part() const
+	{
+		const auto all = static_cast<double>(up.count()) * processors;
+
+		return static_cast<double>(idle.count()) / all;
+	}
+
+	static inline const double processors = sysconf(_SC_NPROCESSORS_CONF);
+};
+
+uptimes both_uptimes()
+{
+	const auto text = read_file("/proc/uptime");
+	unsigned long long whole;
+	unsigned int hundredths;
+
+	if (std::sscanf(text.c_str(), "%*u.%*u %llu.%2u", &whole, &hundredths) != 2)
+		throw check_failed("/proc/uptime has unknown content " + show(text));
+	return { uptime_in(text), seconds(whole) + ticks(hundredths) };
 }
 
 nanoseconds uptime()
@@ -126,6 +158,13 @@ struct idle_task {
 		}
 	}
 };
+
+void expect_near_ratio(double actual, double expected, std::string_view what)
+{
+	if (std::abs(actual - expected) > 0.05)
+		throw check_failed(std::string(what) + ": " + std::to_string(actual) +
+				   " of the time was idle, outside " + std::to_string(expected));
+}
 
 /* Namespaces whose clocks start now: all other tasks are older. */
 offsets from_zero()
@@ -279,4 +318,72 @@ TEST(all_of_them_agree, .timeout = 30s)
 		if (date > after)
 			expect_near(btime() + after, date, 5s, "btime + uptime");
 	});
+}
+
+TEST(idle_time_is_that_since_the_zero_of_the_clock, .timeout = 60s,
+     .differs_from_stock = "it is that since the host booted")
+{
+	for (const shift &shift : all_shifts()) {
+		channel<bool> question;
+		channel<uptimes> answer;
+		child inside([&] {
+			in_namespace(shift.by, [&] {
+				while (question.receive())
+					answer.send(both_uptimes());
+			});
+		});
+		const auto ask = [&] {
+			question.send(true);
+			return answer.receive(inside);
+		};
+		const std::string name(shift.name);
+		/* Both have two decimal places, and what is moved has three. */
+		const auto rounding = 2 * ticks(1);
+
+		const uptimes first_outside = both_uptimes();
+		const uptimes first = ask();
+		const uptimes then_outside = both_uptimes();
+
+		expect_near_ratio(first.idle_part(), first_outside.idle_part(), name);
+
+		/* From there on it goes on as outside. */
+		while (both_uptimes().idle < then_outside.idle + 100ms)
+			std::this_thread::sleep_for(soon);
+
+		const uptimes later_outside = both_uptimes();
+		const uptimes later = ask();
+		const uptimes last_outside = both_uptimes();
+
+		expect_ge(later.idle - first.idle, later_outside.idle - then_outside.idle - rounding,
+			  name);
+		expect_le(later.idle - first.idle, last_outside.idle - first_outside.idle + rounding,
+			  name);
+		question.send(false);
+		inside.wait_ok();
+	}
+}
+
+/* Its result counts from an arbitrary point, and wraps in a 32-bit program. */
+TEST(times_counts_on_the_clock_of_the_namespace, .timeout = 30s,
+     .differs_from_stock = "it counts on the host's clock")
+{
+	const auto count = [] {
+		struct tms unused;
+
+		/* All results are times, also those that look like an error. */
+		return static_cast<unsigned long>(times(&unused));
+	};
+
+	for (const shift &shift : all_shifts()) {
+		channel<unsigned long> answer;
+		const auto moved = std::chrono::floor<ticks>(shift.by.monotonic).count();
+		const auto before = count();
+
+		in_namespace(shift.by, [&] { answer.send(count()); });
+
+		const auto inside = answer.receive() - static_cast<unsigned long>(moved) - before;
+		const auto passed = count() - before;
+
+		expect_le(inside, passed + 1, std::string(shift.name) + ": ticks since before");
+	}
 }

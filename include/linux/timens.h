@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Times that cross the border between the kernel and user space, which may be
+ * in a time namespace.
+ *
+ * A task in a time namespace sees CLOCK_MONOTONIC, CLOCK_BOOTTIME and the
+ * clocks derived from them moved by a constant. The kernel itself keeps time on
+ * the host's clocks only, so a time is translated where it crosses the border,
+ * by the name of its clock:
+ *
+ *   timens_to_host()		an absolute time that current hands in
+ *   timens_from_host()		a time that is handed out to current
+ *   timens_latch()		remembers current's clocks for times of which
+ *				another context makes a record, or memory that
+ *				is mapped into user space
+ *   timens_latch_from_host()	such a time
+ *
+ * with variants for other units. All may be called from any context, those that
+ * ask for current of course in current's name. Kernel threads, tasks past
+ * exit_task_namespaces() and tasks whose namespace has no offsets are on the
+ * host's clocks: for them a translation is one load and one branch.
+ *
+ * Durations are the same on all clocks and must not be translated. A time on a
+ * clock that time namespaces do not move, such as CLOCK_REALTIME, may be, and
+ * comes out as it went in.
+ *
+ * See Documentation/core-api/time-namespaces.rst for which of them to choose.
+ */
+#ifndef _LINUX_TIMENS_H
+#define _LINUX_TIMENS_H
+
+#include <linux/ktime.h>
+#include <linux/sched.h>
+#include <linux/time64.h>
+#include <linux/types.h>
+
+/**
+ * enum timens_timeline - groups of clocks that move together
+ * @TIMENS_HOST:	clocks that no time namespace moves, offset always 0
+ * @TIMENS_MONOTONIC:	CLOCK_MONOTONIC and what follows it
+ * @TIMENS_BOOTTIME:	CLOCK_BOOTTIME and what follows it
+ * @TIMENS_NR:		number of timelines
+ */
+enum timens_timeline {
+	TIMENS_HOST,
+	TIMENS_MONOTONIC,
+	TIMENS_BOOTTIME,
+	TIMENS_NR,
+};
+
+/**
+ * struct timens_offsets - how far the clocks of a time namespace are moved
+ * @by:	namespace's clock minus host's clock, per timeline. Seconds may be
+ *	negative, nanoseconds are 0 to 999999999 and count upwards.
+ */
+struct timens_offsets {
+	struct timespec64 by[TIMENS_NR];
+};
+
+/**
+ * struct timens_latch - the clocks of the task that opened something
+ *
+ * For timens_latch() and timens_latch_from_host() only. All zeros are the host's
+ * clocks. It holds no reference, and takes no memory without CONFIG_TIME_NS.
+ */
+struct timens_latch {
+#ifdef CONFIG_TIME_NS
+	/* private: */
+	bool			moved;
+	struct timens_offsets	moved_by;
+#endif
+};
+
+#ifdef CONFIG_TIME_NS
+
+ktime_t timens_offsets_to_host(const struct timens_offsets *offsets,
+			       clockid_t clock, ktime_t t);
+ktime_t timens_offsets_from_host(const struct timens_offsets *offsets,
+				 clockid_t clock, ktime_t t);
+void timens_offsets_timespec_to_host(const struct timens_offsets *offsets,
+				     clockid_t clock, struct timespec64 *ts);
+void timens_offsets_timespec_from_host(const struct timens_offsets *offsets,
+				       clockid_t clock, struct timespec64 *ts);
+void timens_offsets_boot_date(const struct timens_offsets *offsets,
+			      struct timespec64 *date);
+void timens_move_idle(struct timespec64 *idle, const struct timespec64 *uptime);
+u64 timens_offsets_units_to_host(const struct timens_offsets *offsets,
+				 clockid_t clock, u64 t, u32 unit);
+u64 timens_offsets_units_from_host(const struct timens_offsets *offsets,
+				   clockid_t clock, u64 t, u32 unit);
+
+/**
+ * timens_to_host() - translate an absolute time that user space handed in
+ * @clock:	clock id that @t is on
+ * @t:		nanoseconds on current's clock
+ *
+ * A time before the zero of the host's clock becomes 0, which is in the past;
+ * one after its end becomes KTIME_MAX. What is no time but means "at once",
+ * "none" or "never" in many interfaces stays what it is: 0, KTIME_MAX and all
+ * that is negative.
+ *
+ * Return: nanoseconds on the host's clock.
+ */
+static inline ktime_t timens_to_host(clockid_t clock, ktime_t t)
+{
+	const struct timens_offsets *offsets = current->timens;
+
+	if (likely(!offsets))
+		return t;
+	return timens_offsets_to_host(offsets, clock, t);
+}
+
+/**
+ * timens_from_host() - translate a time that is handed out to user space
+ * @clock:	clock id that @t is on
+ * @t:		nanoseconds on the host's clock, 0 to KTIME_MAX
+ *
+ * A time before the zero of the namespace's clock becomes 0, one after its end
+ * KTIME_MAX. KTIME_MAX, "never", stays what it is. 0 is translated: an interface
+ * in which 0 is not a time must not translate it.
+ *
+ * Return: nanoseconds on current's clock, 0 to KTIME_MAX.
+ */
+static inline ktime_t timens_from_host(clockid_t clock, ktime_t t)
+{
+	const struct timens_offsets *offsets = current->timens;
+
+	if (likely(!offsets))
+		return t;
+	return timens_offsets_from_host(offsets, clock, t);
+}
+
+/**
+ * timens_timespec_to_host() - timens_to_host() for a timespec64
+ * @clock:	clock id that @ts is on
+ * @ts:		a valid time on current's clock, replaced by the host's
+ */
+static inline void timens_timespec_to_host(clockid_t clock,
+					   struct timespec64 *ts)
+{
+	const struct timens_offsets *offsets = current->timens;
+
+	if (unlikely(offsets))
+		timens_offsets_timespec_to_host(offsets, clock, ts);
+}
+
+/**
+ * timens_timespec_from_host() - timens_from_host() for a timespec64
+ * @clock:	clock id that @ts is on
+ * @ts:		a time on the host's clock, replaced by current's
+ *
+ * Every @ts is a time: none means "never".
+ */
+static inline void timens_timespec_from_host(clockid_t clock,
+					     struct timespec64 *ts)
+{
+	const struct timens_offsets *offsets = current->timens;
+
+	if (unlikely(offsets))
+		timens_offsets_timespec_from_host(offsets, clock, ts);
+}
+
+/**
+ * timens_units_to_host() - timens_to_host() for a time in other units
+ * @clock:	clock id that @t is on
+ * @t:		units on current's clock
+ * @unit:	length of a unit in nanoseconds, such as NSEC_PER_MSEC
+ *
+ * Return: units on the host's clock, rounded down. What is no time, because it is
+ *	   0 or more than KTIME_MAX nanoseconds, stays what it is.
+ */
+static inline u64 timens_units_to_host(clockid_t clock, u64 t, u32 unit)
+{
+	const struct timens_offsets *offsets = current->timens;
+
+	if (likely(!offsets))
+		return t;
+	return timens_offsets_units_to_host(offsets, clock, t, unit);
+}
+
+/**
+ * timens_units_from_host() - timens_from_host() for a time in other units
+ * @clock:	clock id that @t is on
+ * @t:		units on the host's clock
+ * @unit:	length of a unit in nanoseconds, such as NSEC_PER_MSEC
+ *
+ * Return: units on current's clock, rounded down. More than KTIME_MAX nanoseconds
+ *	   are no time and stay what they are.
+ */
+static inline u64 timens_units_from_host(clockid_t clock, u64 t, u32 unit)
+{
+	const struct timens_offsets *offsets = current->timens;
+
+	if (likely(!offsets))
+		return t;
+	return timens_offsets_units_from_host(offsets, clock, t, unit);
+}
+
+/**
+ * timens_latch() - remember the clocks of current
+ * @latch:	set, whatever was in it
+ *
+ * Offsets are constant once a task is in the namespace, so that the latch is
+ * right for as long as the file is open, and after the namespace is gone.
+ */
+static inline void timens_latch(struct timens_latch *latch)
+{
+	const struct timens_offsets *offsets = current->timens;
+
+	latch->moved = offsets;
+	if (unlikely(offsets))
+		latch->moved_by = *offsets;
+}
+
+/**
+ * timens_latch_from_host() - timens_from_host() for whoever set a latch
+ * @latch:	set by timens_latch(), or all zeros
+ * @clock:	clock id that @t is on
+ * @t:		nanoseconds on the host's clock, 0 to KTIME_MAX
+ *
+ * For any context, also NMI.
+ *
+ * Return: nanoseconds on the clock as it was remembered, 0 to KTIME_MAX.
+ */
+static inline ktime_t timens_latch_from_host(const struct timens_latch *latch,
+					     clockid_t clock, ktime_t t)
+{
+	if (likely(!latch->moved))
+		return t;
+	return timens_offsets_from_host(&latch->moved_by, clock, t);
+}
+
+/**
+ * timens_latch_timespec_from_host() - timens_latch_from_host() for a timespec64
+ * @latch:	set by timens_latch(), or all zeros
+ * @clock:	clock id that @ts is on
+ * @ts:		a time on the host's clock, replaced by the one remembered
+ *
+ * For any context, also NMI. Every @ts is a time: none means "never".
+ */
+static inline void
+timens_latch_timespec_from_host(const struct timens_latch *latch,
+				clockid_t clock, struct timespec64 *ts)
+{
+	if (unlikely(latch->moved))
+		timens_offsets_timespec_from_host(&latch->moved_by, clock, ts);
+}
+
+/**
+ * timens_boot_date() - the date at which current's CLOCK_BOOTTIME was zero
+ * @date:	CLOCK_REALTIME at which the host's was zero, replaced by current's
+ *
+ * A date before 1970 becomes 1970: the interfaces that show it are unsigned.
+ */
+static inline void timens_boot_date(struct timespec64 *date)
+{
+	const struct timens_offsets *offsets = current->timens;
+
+	if (unlikely(offsets))
+		timens_offsets_boot_date(offsets, date);
+}
+
+/**
+ * timens_idle_from_host() - the idle time since the zero of current's CLOCK_BOOTTIME
+ * @idle:	time that all processors together were idle since the host booted,
+ *		replaced
+ * @uptime:	the host's CLOCK_BOOTTIME
+ *
+ * How long they were idle before that zero, or would have been after it, is not
+ * known. It is taken to be the same part of the time as since the host booted,
+ * as it is when a task of the namespace looks for the first time. From then on
+ * the idle time is as far from the host's.
+ */
+static inline void timens_idle_from_host(struct timespec64 *idle,
+					 const struct timespec64 *uptime)
+{
+	if (unlikely(current->timens))
+		timens_move_idle(idle, uptime);
+}
+
+#else /* !CONFIG_TIME_NS */
+
+static inline ktime_t timens_to_host(clockid_t clock, ktime_t t)
+{
+	return t;
+}
+
+static inline ktime_t timens_from_host(clockid_t clock, ktime_t t)
+{
+	return t;
+}
+
+static inline void timens_timespec_to_host(clockid_t clock,
+					   struct timespec64 *ts) { }
+static inline void timens_timespec_from_host(clockid_t clock,
+					     struct timespec64 *ts) { }
+
+static inline u64 timens_units_to_host(clockid_t clock, u64 t, u32 unit)
+{
+	return t;
+}
+
+static inline u64 timens_units_from_host(clockid_t clock, u64 t, u32 unit)
+{
+	return t;
+}
+
+static inline void timens_latch(struct timens_latch *latch) { }
+
+static inline ktime_t timens_latch_from_host(const struct timens_latch *latch,
+					     clockid_t clock, ktime_t t)
+{
+	return t;
+}
+
+static inline void
+timens_latch_timespec_from_host(const struct timens_latch *latch,
+				clockid_t clock, struct timespec64 *ts) { }
+
+static inline void timens_boot_date(struct timespec64 *date) { }
+static inline void timens_idle_from_host(struct timespec64 *idle,
+					 const struct timespec64 *uptime) { }
+
+#endif /* CONFIG_TIME_NS */
+
+#endif /* _LINUX_TIMENS_H */

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* tc-gate(8): when a gate starts to open and close, and when it is said to. */
+#include "network.hpp"
+#include "viewpoints.hpp"
+
+#include <cstdio>
+
+#include <linux/pkt_cls.h>
+#include <linux/tc_act/tc_gate.h>
+
+using namespace timens;
+
+namespace
+{
+
+/* A gate that is closed and open in turns. */
+constexpr nanoseconds interval = 10ms;
+
+/* The gate of the caller's network namespace: set, replaced and removed. */
+class gate_action {
+public:
+	gate_action()
+		: route(NETLINK_ROUTE)
+	{
+	}
+	gate_action(const gate_action &) = delete;
+	gate_action &operator=(const gate_action &) = delete;
+	~gate_action()
+	{
+		try {
+			auto message = named(RTM_DELACTION);
+
+			route.request(message);
+		} catch (const check_failed &) {
+			/* There is none, or it goes with the network namespace. */
+		}
+	}
+	void set(clockid_t clock, nanoseconds base)
+	{
+		netlink_message message(RTM_NEWACTION, NLM_F_CREATE | NLM_F_REPLACE);
+
+		message.append(tcamsg{});
+		message.nest(TCA_ACT_TAB, [&] {
+			message.nest(1, [&] {
+				message.add(TCA_ACT_KIND, "gate");
+				message.nest(TCA_ACT_OPTIONS,
+					     [&] { add_options(message, clock, base); });
+			});
+		});
+		try {
+			route.request(message);
+		} catch (const system_failure &failure) {
+			if (failure.error == ENOENT)
+				skip("the kernel has no gates");
+			throw;
+		}
+	}
+	nanoseconds told_base()
+	{
+		auto message = named(RTM_GETACTION);
+		const auto answer = route.get(message);
+
+		return nanoseconds(answer.attributes<tcamsg>()
+					   .nested(TCA_ACT_TAB)
+					   .nested(1)
+					   .nested(TCA_ACT_OPTIONS)
+					   .get(TCA_GATE_BASE_TIME)
+					   .as<std::uint64_t>());
+	}
+
+private:
+	static constexpr std::uint32_t index = 1;
+
+	static netlink_message named(std::uint16_t type)
+	{
+		netlink_message message(type);
+
+		message.append(tcamsg{});
+		message.nest(TCA_ACT_TAB, [&] {
+			message.nest(1, [&] {
+				message.add(TCA_ACT_KIND, "gate");
+				message.add(TCA_ACT_INDEX, index);
+			});
+		});
+		return message;
+	}
+	static void add_options(netlink_message &message, clockid_t clock, nanoseconds base)
+	{
+		tc_gate parameters{};
+
+		parameters.index = index;
+		parameters.action = TC_ACT_PIPE;
+		message.add(TCA_GATE_PARMS, parameters);
+		message.add(TCA_GATE_CLOCKID, static_cast<std::int32_t>(clock));
+		message.add(TCA_GATE_BASE_TIME, static_cast<std::uint64_t>(base.count()));
+		message.nest(TCA_GATE_ENTRY_LIST, [&] {
+			for (const bool open : { false, true })
+				message.nest(TCA_GATE_ONE_ENTRY, [&] {
+					if (open)
+						message.add_flag(TCA_GATE_ENTRY_GATE);
+					message.add(TCA_GATE_ENTRY_INTERVAL,
+						    static_cast<std::uint32_t>(interval.count()));
+				});
+		});
+	}
+
+	netlink_socket route;
+};
+
+void each_clock(const std::function<void(clockid_t, const std::string &)> &body)
+{
+	for (clockid_t clock : { CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_TAI })
+		body(clock, "a gate on " + clock_name(clock));
+}
+
+/*
+ * What remains until the gate starts, by the kernel's list of its timers; empty
+ * when no gate waits.
+ */
+std::optional<nanoseconds> remaining_until_start()
+{
+	const std::string list = read_file("/proc/timer_list");
+	const auto timer = list.find("gate_timer_func");
+	long long remaining;
+
+	if (timer == list.npos)
+		return {};
+
+	const auto expiry = list.find("[in ", timer);
+
+	if (expiry == list.npos ||
+	    std::sscanf(list.c_str() + expiry, "[in %lld to", &remaining) != 1)
+		throw check_failed("timer_list does not tell what remains");
+	return nanoseconds(remaining);
+}
+
+} // namespace
+
+TEST(a_gate_starts_at_its_base_time, .timeout = 30s,
+     .differs_from_stock = "base times are on the host's clock")
+{
+	/* The list counts from CLOCK_MONOTONIC, whatever the clock of the timer. */
+	const auto slept = now(CLOCK_BOOTTIME) - now(CLOCK_MONOTONIC);
+
+	enter_network_namespace();
+	from_each_viewpoint([&](const shift &) {
+		for (clockid_t clock : { CLOCK_MONOTONIC, CLOCK_BOOTTIME }) {
+			const std::string what = "a gate on " + clock_name(clock);
+			gate_action gate;
+			const auto base = now(clock) + 100s;
+
+			gate.set(clock, base);
+
+			const auto before = now(clock);
+			const auto told = remaining_until_start();
+			const auto after = now(clock);
+
+			expect(told.has_value(), what + " has a timer");
+
+			const auto remaining =
+				*told - (clock == CLOCK_BOOTTIME ? slept : nanoseconds(0));
+
+			expect_le(remaining, base - before + 1ms, what + ": what remains");
+			expect_ge(remaining, base - after - 1ms, what + ": what remains");
+		}
+	});
+}
+
+TEST(base_times_are_told_as_they_were_set, .timeout = 30s)
+{
+	enter_network_namespace();
+	from_each_viewpoint([](const shift &) {
+		each_clock([](clockid_t clock, const std::string &what) {
+			gate_action gate;
+			const auto present = now(clock);
+
+			/* The last is no time. */
+			for (nanoseconds base : { present + 500s, present - 500ms, 0ns }) {
+				gate.set(clock, base);
+				expect_eq(gate.told_base(), base, what);
+			}
+		});
+	});
+}
+
+TEST(base_times_are_told_on_the_clock_of_the_reader, .timeout = 30s,
+     .differs_from_stock = "base times are on the host's clock")
+{
+	enter_network_namespace();
+	each_clock([](clockid_t clock, const std::string &what) {
+		const auto base = now(clock) + offset_of(clock, some_offsets) + 500s;
+		gate_action gate;
+
+		in_namespace(some_offsets, [&] { gate.set(clock, base); });
+		expect_eq(gate.told_base(), base - offset_of(clock, some_offsets), what);
+	});
+}
