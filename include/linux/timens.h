@@ -10,7 +10,7 @@
  *
  *   timens_to_host()		an absolute time that current hands in
  *   timens_from_host()		a time that is handed out to current
- *   timens_latch()		remembers current's clocks for times of which
+ *   timens_latch_current()	remembers current's clocks for times of which
  *				another context makes a record, or memory that
  *				is mapped into user space
  *   timens_latch_from_host()	such a time
@@ -60,8 +60,9 @@ struct timens_offsets {
 /**
  * struct timens_latch - the clocks of the task that opened something
  *
- * For timens_latch() and timens_latch_from_host() only. All zeros are the host's
- * clocks. It holds no reference, and takes no memory without CONFIG_TIME_NS.
+ * For timens_latch_current() and timens_latch_from_host() only. All zeros are
+ * the host's clocks. It holds no reference, and takes no memory without
+ * CONFIG_TIME_NS.
  */
 struct timens_latch {
 #ifdef CONFIG_TIME_NS
@@ -197,13 +198,13 @@ static inline u64 timens_units_from_host(clockid_t clock, u64 t, u32 unit)
 }
 
 /**
- * timens_latch() - remember the clocks of current
+ * timens_latch_current() - remember the clocks of current
  * @latch:	set, whatever was in it
  *
  * Offsets are constant once a task is in the namespace, so that the latch is
  * right for as long as the file is open, and after the namespace is gone.
  */
-static inline void timens_latch(struct timens_latch *latch)
+static inline void timens_latch_current(struct timens_latch *latch)
 {
 	const struct timens_offsets *offsets = current->timens;
 
@@ -214,7 +215,7 @@ static inline void timens_latch(struct timens_latch *latch)
 
 /**
  * timens_latch_from_host() - timens_from_host() for whoever set a latch
- * @latch:	set by timens_latch(), or all zeros
+ * @latch:	set by timens_latch_current(), or all zeros
  * @clock:	clock id that @t is on
  * @t:		nanoseconds on the host's clock, 0 to KTIME_MAX
  *
@@ -232,7 +233,7 @@ static inline ktime_t timens_latch_from_host(const struct timens_latch *latch,
 
 /**
  * timens_latch_timespec_from_host() - timens_latch_from_host() for a timespec64
- * @latch:	set by timens_latch(), or all zeros
+ * @latch:	set by timens_latch_current(), or all zeros
  * @clock:	clock id that @ts is on
  * @ts:		a time on the host's clock, replaced by the one remembered
  *
@@ -305,7 +306,7 @@ static inline u64 timens_units_from_host(clockid_t clock, u64 t, u32 unit)
 	return t;
 }
 
-static inline void timens_latch(struct timens_latch *latch) { }
+static inline void timens_latch_current(struct timens_latch *latch) { }
 
 static inline ktime_t timens_latch_from_host(const struct timens_latch *latch,
 					     clockid_t clock, ktime_t t)

@@ -289,6 +289,23 @@ static void timespecs_translate_like_nanoseconds(struct kunit *test)
 	}
 }
 
+static void nanoseconds_carry_from_a_whole_second_on(struct kunit *test)
+{
+	const struct timens_offsets offsets = {
+		.by[TIMENS_MONOTONIC] = { .tv_sec = 1000, .tv_nsec = 600000000 },
+	};
+	struct timespec64 ts = { .tv_sec = 5, .tv_nsec = 400000000 };
+
+	timens_offsets_timespec_from_host(&offsets, CLOCK_MONOTONIC, &ts);
+	KUNIT_EXPECT_EQ(test, 1006, ts.tv_sec);
+	KUNIT_EXPECT_EQ(test, 0, ts.tv_nsec);
+
+	ts = (struct timespec64){ .tv_sec = 5, .tv_nsec = 399999999 };
+	timens_offsets_timespec_from_host(&offsets, CLOCK_MONOTONIC, &ts);
+	KUNIT_EXPECT_EQ(test, 1005, ts.tv_sec);
+	KUNIT_EXPECT_EQ(test, NSEC_PER_SEC - 1, ts.tv_nsec);
+}
+
 static void other_units_translate_like_nanoseconds(struct kunit *test)
 {
 	static const u32 units[] = {
@@ -340,7 +357,7 @@ static void a_latch_tells_the_clocks_that_it_has_seen(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, 17, ts.tv_nsec);
 
 	/* KUnit runs on the host's clocks, and so does what was never latched. */
-	timens_latch(&latch);
+	timens_latch_current(&latch);
 	KUNIT_EXPECT_EQ(test, t, timens_latch_from_host(&latch, CLOCK_MONOTONIC, t));
 	latch = (struct timens_latch){ };
 	KUNIT_EXPECT_EQ(test, t, timens_latch_from_host(&latch, CLOCK_BOOTTIME, t));
@@ -422,6 +439,7 @@ static struct kunit_case timens_clocks_cases[] = {
 	KUNIT_CASE(every_clock_follows_its_offset),
 	KUNIT_CASE(times_of_other_clocks_pass_unchanged),
 	KUNIT_CASE(timespecs_translate_like_nanoseconds),
+	KUNIT_CASE(nanoseconds_carry_from_a_whole_second_on),
 	KUNIT_CASE(other_units_translate_like_nanoseconds),
 	KUNIT_CASE(a_latch_tells_the_clocks_that_it_has_seen),
 	KUNIT_CASE(a_timespec_beyond_all_clocks_means_never),

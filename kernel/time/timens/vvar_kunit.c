@@ -93,6 +93,11 @@ static void an_address_space_holds_its_clock_page_until_it_is_gone(struct kunit 
 	KUNIT_EXPECT_EQ(test, 1, page_count(first.clock_page));
 	KUNIT_EXPECT_EQ(test, 2, page_count(second.clock_page));
 
+	/* As for a copy, which has a reference of its own. */
+	timens_mm_init(mm);
+	KUNIT_EXPECT_EQ(test, 3, page_count(second.clock_page));
+	put_page(second.clock_page);
+
 	/* A reference to the struct alone does not keep the page. */
 	mmgrab(mm);
 	mmput(mm);

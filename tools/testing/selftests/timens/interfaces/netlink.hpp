@@ -147,7 +147,7 @@ public:
 
 	/*
 	 * Sends the message, with NLM_F_DUMP a dump, and returns all answers up to
-	 * the acknowledgement. Its error, with the kernel's own words, is thrown as
+	 * the acknowledgment. Its error, with the kernel's own words, is thrown as
 	 * system_failure.
 	 */
 	std::vector<netlink_answer>

@@ -73,7 +73,7 @@ public:
 		try {
 			generic.request(addition);
 		} catch (const system_failure &failure) {
-			/* The acknowledgement tells its number. */
+			/* The acknowledgment tells its number. */
 			if (failure.error > 0)
 				throw;
 		}
