@@ -354,10 +354,10 @@ TEST(idle_time_is_that_since_the_zero_of_the_clock, .timeout = 60s,
 		const uptimes later = ask();
 		const uptimes last_outside = both_uptimes();
 
-		expect_ge(later.idle - first.idle, later_outside.idle - then_outside.idle - rounding,
-			  name);
-		expect_le(later.idle - first.idle, last_outside.idle - first_outside.idle + rounding,
-			  name);
+		expect_ge(later.idle - first.idle,
+			  later_outside.idle - then_outside.idle - rounding, name);
+		expect_le(later.idle - first.idle,
+			  last_outside.idle - first_outside.idle + rounding, name);
 		question.send(false);
 		inside.wait_ok();
 	}

@@ -49,8 +49,8 @@ TEST(the_time_stamp_is_on_the_clock_of_the_reader,
 		in_namespace(shift.by, [&] { inside.send(ticks_of_schedstat()); });
 
 		const nanoseconds moved = shift.by.monotonic;
-		const long outside = inside.receive() -
-				     std::chrono::floor<seconds>(moved).count() * frequency;
+		const long outside =
+			inside.receive() - std::chrono::floor<seconds>(moved).count() * frequency;
 
 		expect_ge(outside, before, std::string(shift.name));
 		expect_le(outside, ticks_of_schedstat() + frequency, std::string(shift.name));

@@ -33,8 +33,7 @@ public:
 	 * Checks that a time is not before the beginning and not after now, give
 	 * or take how coarsely the interface tells it.
 	 */
-	void expect_contains(nanoseconds time, std::string_view what,
-			     nanoseconds unit = 1ns,
+	void expect_contains(nanoseconds time, std::string_view what, nanoseconds unit = 1ns,
 			     std::source_location where = std::source_location::current()) const;
 
 	const clockid_t clock;
