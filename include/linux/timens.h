@@ -85,8 +85,6 @@ void timens_offsets_timespec_from_host(const struct timens_offsets *offsets,
 void timens_offsets_boot_date(const struct timens_offsets *offsets,
 			      struct timespec64 *date);
 void timens_move_idle(struct timespec64 *idle, const struct timespec64 *uptime);
-u64 timens_offsets_units_to_host(const struct timens_offsets *offsets,
-				 clockid_t clock, u64 t, u32 unit);
 u64 timens_offsets_units_from_host(const struct timens_offsets *offsets,
 				   clockid_t clock, u64 t, u32 unit);
 
@@ -159,24 +157,6 @@ static inline void timens_timespec_from_host(clockid_t clock,
 
 	if (unlikely(offsets))
 		timens_offsets_timespec_from_host(offsets, clock, ts);
-}
-
-/**
- * timens_units_to_host() - timens_to_host() for a time in other units
- * @clock:	clock id that @t is on
- * @t:		units on current's clock
- * @unit:	length of a unit in nanoseconds, such as NSEC_PER_MSEC
- *
- * Return: units on the host's clock, rounded down. What is no time, because it is
- *	   0 or more than KTIME_MAX nanoseconds, stays what it is.
- */
-static inline u64 timens_units_to_host(clockid_t clock, u64 t, u32 unit)
-{
-	const struct timens_offsets *offsets = current->timens;
-
-	if (likely(!offsets))
-		return t;
-	return timens_offsets_units_to_host(offsets, clock, t, unit);
 }
 
 /**
@@ -295,11 +275,6 @@ static inline void timens_timespec_to_host(clockid_t clock,
 					   struct timespec64 *ts) { }
 static inline void timens_timespec_from_host(clockid_t clock,
 					     struct timespec64 *ts) { }
-
-static inline u64 timens_units_to_host(clockid_t clock, u64 t, u32 unit)
-{
-	return t;
-}
 
 static inline u64 timens_units_from_host(clockid_t clock, u64 t, u32 unit)
 {

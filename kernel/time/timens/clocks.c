@@ -142,24 +142,6 @@ void timens_offsets_timespec_from_host(const struct timens_offsets *offsets,
 EXPORT_SYMBOL_GPL(timens_offsets_timespec_from_host);
 
 /**
- * timens_offsets_units_to_host() - timens_units_to_host() for given offsets
- * @offsets:	offsets of a namespace
- * @clock:	clock id that @t is on
- * @t:		units on the namespace's clock
- * @unit:	length of a unit in nanoseconds
- *
- * Return: units on the host's clock, rounded down.
- */
-u64 timens_offsets_units_to_host(const struct timens_offsets *offsets,
-				 clockid_t clock, u64 t, u32 unit)
-{
-	if (!offset_ns(offsets, clock) || t > div_u64(KTIME_MAX, unit))
-		return t;
-	return div_u64(timens_offsets_to_host(offsets, clock, t * unit), unit);
-}
-EXPORT_SYMBOL_GPL(timens_offsets_units_to_host);
-
-/**
  * timens_offsets_units_from_host() - timens_units_from_host() for given offsets
  * @offsets:	offsets of a namespace
  * @clock:	clock id that @t is on
