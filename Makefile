@@ -13,7 +13,7 @@ SHELL := /bin/bash
 # The sub-makes of other trees must not take our variables for theirs.
 MAKEOVERRIDES :=
 
-## FLAVOUR: the kernel that `make kernel` builds: timens, stock, none, containers, stock-containers, drivers, stock-drivers, kasan, lockdep, kcsan or deb
+## FLAVOUR: the kernel that `make kernel` builds: timens, stock, none, containers, stock-containers, drivers, stock-drivers, kasan, lockdep, kcsan, pagetable or deb
 FLAVOUR ?= timens
 ## KERNEL: the kernel that run, shell and test boot; if not set, test-interfaces boots drivers
 KERNEL ?= $(FLAVOUR)
@@ -37,9 +37,10 @@ ACCEL ?= tcg
 override CMD := $(value CMD)
 export CMD JOBS T
 
-flavours := timens stock none containers stock-containers drivers stock-drivers kasan lockdep kcsan
+debug_kernels := kasan lockdep kcsan pagetable
+flavours := timens stock none containers stock-containers drivers stock-drivers $(debug_kernels)
 stock_flavours := stock stock-containers stock-drivers
-debug_kernel = $(filter kasan lockdep kcsan,$(KERNEL))
+debug_kernel = $(filter $(debug_kernels),$(KERNEL))
 fragments_timens := base test timens kunit
 fragments_stock := base test timens
 fragments_none := base test none
@@ -50,6 +51,7 @@ fragments_stock-drivers := $(fragments_drivers)
 fragments_kasan := $(fragments_timens) kasan
 fragments_lockdep := $(fragments_timens) lockdep
 fragments_kcsan := $(fragments_timens) kcsan
+fragments_pagetable := $(fragments_timens) pagetable
 
 require_flavour = $(if $(filter-out 1,$(words $($(1))))$(filter-out $(flavours) deb,$($(1))), \
 	$(error $(1)='$($(1))' is not a kernel: choose one of $(flavours) deb))

@@ -21,8 +21,8 @@ stress: kernel-$(KERNEL) build/guest/root.cpio build/tool/timens stress-packages
 stress-cycles: kernel-$(KERNEL) build/guest/root.cpio build/stress/cycles ## make and drop CYCLES time namespaces on KERNEL, and look for lost memory
 	@$(stress_run) cycles '$(CYCLES)'
 
-check-debug: kernel-kasan kernel-lockdep kernel-kcsan ## run the suite and 20000 random operations on the debug kernels
-	@$(stress_source)/check-debug-kernels '$(SEED)' 20000 $(stress_source)/results/debug-kernels.txt kasan lockdep kcsan
+check-debug: $(debug_kernels:%=kernel-%) ## run the suite and 20000 random operations on the debug kernels
+	@$(stress_source)/check-debug-kernels '$(SEED)' 20000 $(stress_source)/results/debug-kernels.txt $(debug_kernels)
 
 stress-packages: packages
 	@vm/install-packages $(stress_source)/packages
