@@ -65,7 +65,8 @@ extern struct time_namespace init_time_ns;
 void timens_free(struct time_namespace *ns);
 int timens_copy(unsigned long flags, struct user_namespace *user_ns,
 		const struct nsproxy *old, struct nsproxy *new);
-int timens_fork(struct task_struct *child, struct nsproxy *nsproxy);
+void timens_enter(struct nsproxy *nsproxy);
+void __timens_fork(struct task_struct *child);
 void timens_exec(struct nsproxy *nsproxy);
 void timens_setns(struct nsproxy *nsproxy);
 void timens_switch_task(struct task_struct *task, const struct nsproxy *nsproxy);
@@ -138,7 +139,18 @@ static inline bool timens_pending(const struct nsproxy *nsproxy)
 	return unlikely(nsproxy->time_ns != nsproxy->time_ns_for_children);
 }
 
-enum timens_timeline timens_timeline(clockid_t clock);
+/**
+ * timens_fork() - let a new process enter its time namespace
+ * @child:	process that current has made, not yet running
+ *
+ * To be called when nothing can fail any more: it freezes the offsets.
+ */
+static inline void timens_fork(struct task_struct *child)
+{
+	if (unlikely(child->nsproxy->time_ns != current->nsproxy->time_ns))
+		__timens_fork(child);
+}
+
 /*
  * Between generic code and the architectures. find_timens_vvar_page() is for
  * their fault handlers; they provide vdso_join_timens(), which unmaps the clock
@@ -160,12 +172,8 @@ static inline int timens_copy(unsigned long flags,
 	return 0;
 }
 
-static inline int timens_fork(struct task_struct *child,
-			      struct nsproxy *nsproxy)
-{
-	return 0;
-}
-
+static inline void timens_enter(struct nsproxy *nsproxy) { }
+static inline void timens_fork(struct task_struct *child) { }
 static inline void timens_exec(struct nsproxy *nsproxy) { }
 static inline void timens_switch_task(struct task_struct *task,
 				      const struct nsproxy *nsproxy) { }

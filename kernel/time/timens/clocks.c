@@ -8,7 +8,8 @@
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/overflow.h>
-#include <linux/time_namespace.h>
+
+#include "internal.h"
 
 /*
  * The alarm clocks are here although they cannot be read as such through the

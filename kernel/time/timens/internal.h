@@ -31,6 +31,9 @@ struct timens_offsets timens_read_offsets(struct time_namespace *ns,
 					  struct page **clock_page);
 int timens_set_offsets(struct time_namespace *ns, const struct timens_request *req);
 void timens_freeze(struct time_namespace *ns);
+/* clocks.c */
+enum timens_timeline timens_timeline(clockid_t clock);
+
 
 /**
  * timens_frozen() - has a task entered a namespace?

@@ -114,36 +114,35 @@ int timens_copy(unsigned long flags, struct user_namespace *user_ns,
 	return 0;
 }
 
-/* Makes the namespace for children the one that the tasks of @nsproxy are in. */
-static struct time_namespace *timens_enter(struct nsproxy *nsproxy)
+/**
+ * timens_enter() - make the namespace for children the one of the tasks themselves
+ * @nsproxy:	namespaces that no task runs in yet, not shared
+ *
+ * Its offsets may still be set: the fork or exec that this is for can fail.
+ * timens_fork() or timens_exec() ends that.
+ */
+void timens_enter(struct nsproxy *nsproxy)
 {
-	struct time_namespace *ns = nsproxy->time_ns_for_children;
-
-	timens_freeze(ns);
-	timens_get(ns);
+	if (!timens_pending(nsproxy))
+		return;
 	timens_put(nsproxy->time_ns);
-	nsproxy->time_ns = ns;
-	return ns;
+	nsproxy->time_ns = timens_get(nsproxy->time_ns_for_children);
 }
 
 /**
- * timens_fork() - let a new process enter the namespace for children
+ * __timens_fork() - give a new process the clocks of its time namespace
  * @child:	the process, not yet running, with an address space of its own
- * @nsproxy:	its namespaces, not shared
  *
- * Return: 0, or what vdso_join_timens() returns, in which case the process must
- *	   not be started.
+ * The offsets have to be frozen before they choose the page and the pointer.
  */
-int timens_fork(struct task_struct *child, struct nsproxy *nsproxy)
+void __timens_fork(struct task_struct *child)
 {
-	struct time_namespace *ns;
+	struct nsproxy *nsproxy = child->nsproxy;
 
-	if (!timens_pending(nsproxy))
-		return 0;
-
-	ns = timens_enter(nsproxy);
+	timens_freeze(nsproxy->time_ns);
 	timens_switch_task(child, nsproxy);
-	return timens_mm_switch(child, ns);
+	/* No architecture has anything that could fail here. */
+	WARN_ON_ONCE(timens_mm_switch(child, nsproxy->time_ns));
 }
 
 /**
@@ -155,8 +154,8 @@ int timens_fork(struct task_struct *child, struct nsproxy *nsproxy)
  */
 void timens_exec(struct nsproxy *nsproxy)
 {
-	if (timens_pending(nsproxy))
-		timens_enter(nsproxy);
+	timens_enter(nsproxy);
+	timens_freeze(nsproxy->time_ns);
 	timens_mm_set(current->mm, nsproxy->time_ns);
 }
 

@@ -10,8 +10,10 @@
 #include <future>
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -755,6 +757,50 @@ TEST(a_failed_execve_does_not_freeze)
 	/* A file that may be executed by nobody. */
 	expect_errno(execve("/proc/self/stat", arguments, arguments), EACCES);
 	check(write_offsets(valid), "write after");
+}
+
+/* The number of the new process is taken, which shows when its namespaces are there. */
+TEST(a_failed_fork_does_not_freeze,
+     .differs_from_stock = "it freezes before the last step that can fail")
+{
+	for (std::uint64_t flags : { 0, CLONE_NEWUTS, CLONE_NEWTIME }) {
+		const pid_t taken = getpid();
+		clone_args arguments{};
+
+		arguments.flags = flags;
+		arguments.exit_signal = SIGCHLD;
+		arguments.set_tid = reinterpret_cast<std::uintptr_t>(&taken);
+		arguments.set_tid_size = 1;
+
+		const time_view inside = unshare_with({ 1000s, 2000s });
+		const time_namespaces before = namespaces_of();
+
+		expect_errno(syscall(SYS_clone3, &arguments, sizeof(arguments)), EEXIST, "clone3");
+		expect_eq(namespaces_of(), before);
+		expect_errno(write_offsets(valid), 0, "write after");
+		/* The next one enters, with what was written last. */
+		set_offsets({ 1000s, 2000s });
+		child([&] { expect_view(inside); }).wait_ok();
+		expect_errno(write_offsets(valid), EACCES, "write after a fork that worked");
+	}
+}
+
+/* Found out last of all, when the process would become visible. */
+TEST(a_fork_into_a_dead_pid_namespace_does_not_freeze,
+     .differs_from_stock = "it freezes before the last step that can fail")
+{
+	child([] {
+		check(unshare(CLONE_NEWPID), "unshare");
+		child([] {}).wait_ok();
+		unshare_time();
+
+		const pid_t pid = fork();
+
+		if (!pid)
+			_exit(0);
+		expect_errno(pid, ENOMEM, "fork without init");
+		check(write_offsets(valid), "write after");
+	}).wait_ok();
 }
 
 TEST(a_failed_setns_does_not_freeze)
