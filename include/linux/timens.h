@@ -9,6 +9,7 @@
  * by the name of its clock:
  *
  *   timens_to_host()		an absolute time that current hands in
+ *   timens_periodic_to_host()	the same, where deadlines follow at an interval
  *   timens_from_host()		a time that is handed out to current
  *   timens_latch_current()	remembers current's clocks for times of which
  *				another context makes a record, or memory that
@@ -76,6 +77,9 @@ struct timens_latch {
 
 ktime_t timens_offsets_to_host(const struct timens_offsets *offsets,
 			       clockid_t clock, ktime_t t);
+ktime_t timens_offsets_periodic_to_host(const struct timens_offsets *offsets,
+					clockid_t clock, ktime_t t,
+					ktime_t interval, u64 *passed);
 ktime_t timens_offsets_from_host(const struct timens_offsets *offsets,
 				 clockid_t clock, ktime_t t);
 void timens_offsets_timespec_to_host(const struct timens_offsets *offsets,
@@ -107,6 +111,31 @@ static inline ktime_t timens_to_host(clockid_t clock, ktime_t t)
 	if (likely(!offsets))
 		return t;
 	return timens_offsets_to_host(offsets, clock, t);
+}
+
+/**
+ * timens_periodic_to_host() - translate the first of many deadlines
+ * @clock:	clock id that @t is on
+ * @t:		nanoseconds on current's clock
+ * @interval:	nanoseconds from one deadline to the next, 0 if there is only one
+ * @passed:	set to the number of deadlines left out
+ *
+ * As timens_to_host(), but deadlines before the zero of the host's clock are
+ * left out and counted: they have passed. What is returned is the first after
+ * them, which may be yet to come.
+ *
+ * Return: nanoseconds on the host's clock.
+ */
+static inline ktime_t timens_periodic_to_host(clockid_t clock, ktime_t t,
+					      ktime_t interval, u64 *passed)
+{
+	const struct timens_offsets *offsets = current->timens;
+
+	if (likely(!offsets)) {
+		*passed = 0;
+		return t;
+	}
+	return timens_offsets_periodic_to_host(offsets, clock, t, interval, passed);
 }
 
 /**
@@ -263,6 +292,13 @@ static inline void timens_idle_from_host(struct timespec64 *idle,
 
 static inline ktime_t timens_to_host(clockid_t clock, ktime_t t)
 {
+	return t;
+}
+
+static inline ktime_t timens_periodic_to_host(clockid_t clock, ktime_t t,
+					      ktime_t interval, u64 *passed)
+{
+	*passed = 0;
 	return t;
 }
 

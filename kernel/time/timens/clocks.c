@@ -74,6 +74,36 @@ ktime_t timens_offsets_to_host(const struct timens_offsets *offsets,
 EXPORT_SYMBOL_GPL(timens_offsets_to_host);
 
 /**
+ * timens_offsets_periodic_to_host() - timens_periodic_to_host() for given offsets
+ * @offsets:	offsets of a namespace
+ * @clock:	clock id that @t is on
+ * @t:		nanoseconds on the namespace's clock
+ * @interval:	nanoseconds from one deadline to the next, or 0
+ * @passed:	set to the number of deadlines left out
+ *
+ * Return: nanoseconds on the host's clock.
+ */
+ktime_t timens_offsets_periodic_to_host(const struct timens_offsets *offsets,
+					clockid_t clock, ktime_t t,
+					ktime_t interval, u64 *passed)
+{
+	ktime_t host = timens_offsets_to_host(offsets, clock, t);
+	u64 early, rest;
+
+	*passed = 0;
+	if (host || t <= 0 || interval <= 0)
+		return host;
+
+	/* Not less than 0, and no overflow, or @host would not be 0. */
+	early = offset_ns(offsets, clock) - t;
+	*passed = div64_u64_rem(early, interval, &rest);
+	if (!rest)
+		return 0;
+	++*passed;
+	return interval - rest;
+}
+
+/**
  * timens_offsets_from_host() - timens_from_host() for given offsets
  * @offsets:	offsets of a namespace
  * @clock:	clock id that @t is on

@@ -179,6 +179,79 @@ static void at_once_and_never_stay_what_they_are(struct kunit *test)
 	}
 }
 
+/* Step by step, as often as that takes: for offsets and intervals that are near. */
+static ktime_t model_periodic(u64 t, u64 offset, u64 interval, u64 *passed)
+{
+	for (*passed = 0; t < offset; t += interval)
+		++*passed;
+	return t - offset;
+}
+
+static void deadlines_before_the_zero_of_the_host_are_counted(struct kunit *test)
+{
+	u64 t, offset, interval, passed, expected;
+	ktime_t host;
+
+	for (offset = 1; offset < 40; offset++) {
+		const struct timens_offsets offsets = monotonic_offset(offset);
+
+		for (interval = 1; interval < 50; interval++) {
+			for (t = 1; t < 50; t++) {
+				host = model_periodic(t, offset, interval, &expected);
+				KUNIT_ASSERT_EQ(test, host,
+						timens_offsets_periodic_to_host(&offsets,
+										CLOCK_MONOTONIC, t,
+										interval, &passed));
+				KUNIT_ASSERT_EQ(test, expected, passed);
+			}
+		}
+	}
+}
+
+/* All deadlines that are left out, and the one that is left, on all of the range. */
+static void no_deadline_is_lost_or_out_of_phase(struct kunit *test)
+{
+	struct rnd_state rnd;
+	unsigned int i;
+
+	prandom_seed_state(&rnd, 22);
+	for (i = 0; i < 300000; i++) {
+		const s64 offset = edge(prandom_u32_state(&rnd) % EDGES);
+		const ktime_t t = edge(prandom_u32_state(&rnd) % EDGES);
+		const ktime_t interval = edge(prandom_u32_state(&rnd) % EDGES);
+		const struct timens_offsets offsets = monotonic_offset(offset);
+		const ktime_t host = timens_offsets_to_host(&offsets, CLOCK_MONOTONIC, t);
+		ktime_t first;
+		u64 passed = 17;
+
+		first = timens_offsets_periodic_to_host(&offsets, CLOCK_MONOTONIC, t, interval,
+							&passed);
+		if (host || t <= 0 || interval <= 0) {
+			KUNIT_ASSERT_EQ(test, host, first);
+			KUNIT_ASSERT_EQ(test, 0, passed);
+			continue;
+		}
+		KUNIT_ASSERT_GE(test, first, 0);
+		KUNIT_ASSERT_LT(test, first, interval);
+		KUNIT_ASSERT_EQ(test, (u64)first, t + passed * interval - distance(offset));
+	}
+}
+
+static void a_single_deadline_before_the_zero_of_the_host_is_at_once(struct kunit *test)
+{
+	const struct timens_offsets offsets = monotonic_offset(5000LL * NSEC_PER_SEC);
+	u64 passed = 17;
+
+	KUNIT_EXPECT_EQ(test, 0, timens_offsets_periodic_to_host(&offsets, CLOCK_MONOTONIC, 1, 0,
+								 &passed));
+	KUNIT_EXPECT_EQ(test, 0, passed);
+	/* A clock that is not moved. */
+	passed = 17;
+	KUNIT_EXPECT_EQ(test, 1, timens_offsets_periodic_to_host(&offsets, CLOCK_REALTIME, 1, 1,
+								 &passed));
+	KUNIT_EXPECT_EQ(test, 0, passed);
+}
+
 static void what_is_negative_is_no_time(struct kunit *test)
 {
 	static const s64 negative[] = { -1, -NSEC_PER_SEC, S64_MIN };
@@ -221,7 +294,7 @@ static void every_clock_follows_its_offset(struct kunit *test)
 		{ S32_MIN + CLOCK_MONOTONIC,	0 },
 		{ S32_MIN,			0 },
 	};
-	const ktime_t t = 50000 * NSEC_PER_SEC;
+	const ktime_t t = 50000LL * NSEC_PER_SEC;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -318,14 +391,14 @@ static void other_units_translate_like_nanoseconds(struct kunit *test)
 
 		for (i = 0; i < EDGES; i++) {
 			const u64 t = edge(i);
-			const bool is_time = t <= KTIME_MAX / unit;
+			const bool is_time = t <= div_u64(KTIME_MAX, unit);
 
 			for (j = 0; j < EDGES; j++) {
 				const struct timens_offsets offsets = monotonic_offset(edge(j));
 				u64 from = t;
 
 				if (is_time && edge(j))
-					from = model_from_host(t * unit, edge(j)) / unit;
+					from = div_u64(model_from_host(t * unit, edge(j)), unit);
 				KUNIT_ASSERT_EQ(test, from,
 						timens_offsets_units_from_host(&offsets,
 									       CLOCK_MONOTONIC,
@@ -338,12 +411,12 @@ static void other_units_translate_like_nanoseconds(struct kunit *test)
 static void a_latch_tells_the_clocks_that_it_has_seen(struct kunit *test)
 {
 	struct timens_latch latch = { .moved = true, .moved_by = two_offsets };
-	const ktime_t t = 50000 * NSEC_PER_SEC;
+	const ktime_t t = 50000LL * NSEC_PER_SEC;
 	struct timespec64 ts = { .tv_sec = 50000, .tv_nsec = 17 };
 
-	KUNIT_EXPECT_EQ(test, t + 1000 * NSEC_PER_SEC,
+	KUNIT_EXPECT_EQ(test, t + 1000LL * NSEC_PER_SEC,
 			timens_latch_from_host(&latch, CLOCK_MONOTONIC_RAW, t));
-	KUNIT_EXPECT_EQ(test, t - 7 * NSEC_PER_SEC,
+	KUNIT_EXPECT_EQ(test, t - 7LL * NSEC_PER_SEC,
 			timens_latch_from_host(&latch, CLOCK_BOOTTIME, t));
 	KUNIT_EXPECT_EQ(test, t, timens_latch_from_host(&latch, CLOCK_REALTIME, t));
 	timens_latch_timespec_from_host(&latch, CLOCK_MONOTONIC, &ts);
@@ -429,6 +502,9 @@ static struct kunit_case timens_clocks_cases[] = {
 	KUNIT_CASE(translation_there_and_back_is_the_identity_within_range),
 	KUNIT_CASE(translation_keeps_the_order_of_times),
 	KUNIT_CASE(at_once_and_never_stay_what_they_are),
+	KUNIT_CASE(deadlines_before_the_zero_of_the_host_are_counted),
+	KUNIT_CASE(no_deadline_is_lost_or_out_of_phase),
+	KUNIT_CASE(a_single_deadline_before_the_zero_of_the_host_is_at_once),
 	KUNIT_CASE(what_is_negative_is_no_time),
 	KUNIT_CASE(every_clock_follows_its_offset),
 	KUNIT_CASE(times_of_other_clocks_pass_unchanged),

@@ -11,6 +11,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -213,6 +214,82 @@ TEST(a_periodic_timer_counts_its_expiries, .timeout = 30s)
 				expect_ge(more, 3U, name + ": expiries at once");
 		}
 	});
+}
+
+/*
+ * Its first expiries are before the zero of the host's clock, where they cannot be
+ * queued. The next one is due already, or not yet.
+ */
+TEST(a_periodic_timer_from_before_the_zero_of_the_host_keeps_count_and_phase, .timeout = 30s,
+     .differs_from_stock = "it begins anew at the zero of the host's clock")
+{
+	const auto up = now(CLOCK_BOOTTIME);
+	const struct {
+		std::string_view name;
+		nanoseconds interval;
+		nanoseconds offset;
+		bool is_due;
+	} cases[] = {
+		{ "next is due", 1s, 5000s + 500ms, true },
+		{ "next is not due", 2 * up + 2000s, 5 * (up + 1000s), false },
+	};
+
+	for (const auto &each : cases)
+		in_namespace({ each.offset, each.offset }, [&] {
+			each_timer([&](clockid_t clock, const time_calls &calls,
+				       const std::string &plain) {
+				if (offset_of(clock, { 1s, 1s }) == 0s)
+					return;
+
+				const auto name = plain + ", " + std::string(each.name);
+				const timer_file timer(clock);
+				const auto first = 1ns;
+				const auto until = [&](nanoseconds time) {
+					return (time - first) / each.interval + 1;
+				};
+				const auto before = system_now(clock);
+
+				arm(timer, calls, to_time_value(first), each.interval);
+
+				const long long expiries = timer.wait(name);
+				const auto between = system_now(clock);
+				const auto next = first + expiries * each.interval;
+
+				expect_ge(expiries, until(before), name + ": expiries");
+				expect_le(expiries, until(between), name + ": expiries");
+				if (!each.is_due)
+					expect_eq(expiries, 3, name + ": expiries");
+
+				const auto left = remaining(timer, calls);
+				const auto after = system_now(clock);
+
+				/* It may have expired again since. */
+				if (after < next)
+					expect_remaining(left, next, between, after, name);
+				else
+					expect_le(left, each.interval, name);
+			});
+		});
+}
+
+/* One task waits for a timer that another sets. */
+TEST(expiries_before_the_zero_of_the_host_wake_who_waits,
+     .differs_from_stock = "it begins anew at the zero of the host's clock")
+{
+	const auto interval = 2 * now(CLOCK_BOOTTIME) + 2000s;
+	const auto &calls = all_time_calls().front();
+	const timer_file timer(CLOCK_MONOTONIC);
+
+	arm(timer, calls, to_time_value(system_now(CLOCK_MONOTONIC) + 100'000s));
+
+	child reader([&] {
+		expect_eq(timer.wait("the timer"), 3, "expiries");
+	});
+
+	wait_blocked(reader, SYS_ppoll);
+	in_namespace({ 5 * interval / 2, 5 * interval / 2 },
+		     [&] { arm(timer, calls, to_time_value(1ns), interval); });
+	reader.wait_ok();
 }
 
 TEST(what_remains_counts_from_the_clock_of_the_namespace, .timeout = 30s)

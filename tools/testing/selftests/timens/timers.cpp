@@ -6,6 +6,7 @@
 #include "waiting.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <list>
 
 #include <fcntl.h>
@@ -285,6 +286,122 @@ TEST(a_periodic_timer_keeps_its_period, .timeout = 30s)
 				  name + ": time of the next expiry");
 		}
 		expect_ge(timer.overrun(), 1, name + ": overrun");
+	});
+}
+
+namespace
+{
+
+/* Expiries of a timer with this interval, the first at 1 ns, until a time. */
+long long expiries_until(nanoseconds time, nanoseconds interval)
+{
+	return (time - 1ns) / interval + 1;
+}
+
+/*
+ * Runs the body in two namespaces, for timers that begin at 1 ns on their clocks. Their
+ * first expiries are before the zero of the host's clock, where they cannot be queued.
+ * The next one after it is due already, or not yet.
+ */
+void each_timer_from_before_zero(
+	const std::function<void(clockid_t clock, const time_calls &calls, const std::string &name,
+				 nanoseconds interval)> &body)
+{
+	const auto up = now(CLOCK_BOOTTIME);
+	const struct {
+		std::string_view name;
+		nanoseconds interval;
+		nanoseconds offset;
+	} cases[] = {
+		{ "next is due", 1s, 5000s + 500ms },
+		{ "next is not due", 2 * up + 2000s, 5 * (up + 1000s) },
+	};
+
+	for (const auto &each : cases)
+		in_namespace({ each.offset, each.offset }, [&] {
+			each_timer([&](clockid_t clock, const time_calls &calls,
+				       const std::string &plain) {
+				if (offset_of(clock, { 1s, 1s }) != 0s)
+					body(clock, calls, plain + ", " + std::string(each.name),
+					     each.interval);
+			});
+		});
+}
+
+/* What remains until the next expiry is right. */
+void expect_phase(const posix_timer &timer, clockid_t clock, const time_calls &calls,
+		  nanoseconds interval, const std::string &name)
+{
+	const auto before = system_now(clock);
+	const auto left = remaining(timer, calls);
+	const auto after = system_now(clock);
+	const auto next = 1ns + expiries_until(before, interval) * interval;
+
+	if (after < next)
+		expect_remaining(left, next, before, after, name);
+}
+
+} // namespace
+
+TEST(a_periodic_timer_from_before_the_zero_of_the_host_keeps_count_and_phase, .timeout = 30s,
+     .differs_from_stock = "it begins anew at the zero of the host's clock")
+{
+	each_timer_from_before_zero([](clockid_t clock, const time_calls &calls,
+				       const std::string &name, nanoseconds interval) {
+		const posix_timer timer(clock);
+		const auto before = system_now(clock);
+
+		arm(timer, calls, to_time_value(1ns), interval);
+		/* The signal is pending. */
+		expect_phase(timer, clock, calls, interval, name);
+
+		const auto info = wait_expiry(name);
+		const auto after = system_now(clock);
+		const long long expiries = 1 + info.si_overrun;
+
+		expect_eq(info.si_overrun, timer.overrun(), name + ": overrun");
+		expect_ge(expiries, expiries_until(before, interval), name + ": expiries");
+		expect_le(expiries, expiries_until(after, interval), name + ": expiries");
+		expect_phase(timer, clock, calls, interval, name);
+		if (interval == 1s) {
+			const auto next = 1ns + expiries * interval;
+			const auto later = wait_expiry(name + ": once more");
+			const auto present = system_now(clock);
+
+			expect_ge(present, next + later.si_overrun * interval, name);
+			expect_le(present, next + patience, name);
+		}
+	});
+}
+
+TEST(a_silent_timer_from_before_the_zero_of_the_host_keeps_its_phase, .timeout = 30s,
+     .differs_from_stock = "it begins anew at the zero of the host's clock")
+{
+	each_timer_from_before_zero([](clockid_t clock, const time_calls &calls,
+				       const std::string &name, nanoseconds interval) {
+		const posix_timer timer(clock, SIGEV_NONE);
+
+		arm(timer, calls, to_time_value(1ns), interval);
+		expect_phase(timer, clock, calls, interval, name);
+	});
+}
+
+TEST(an_ignored_timer_from_before_the_zero_of_the_host_keeps_its_phase, .timeout = 30s,
+     .differs_from_stock = "it begins anew at the zero of the host's clock")
+{
+	each_timer_from_before_zero([](clockid_t clock, const time_calls &calls,
+				       const std::string &name, nanoseconds interval) {
+		const posix_timer timer(clock);
+		const sigset_t set = expiry_set();
+
+		signal(expiry_signal, SIG_IGN);
+		check(sigprocmask(SIG_UNBLOCK, &set, nullptr), "sigprocmask");
+		arm(timer, calls, to_time_value(1ns), interval);
+		block_expiry_signal();
+		signal(expiry_signal, SIG_DFL);
+		expect_phase(timer, clock, calls, interval, name);
+		if (interval == 1s)
+			wait_expiry(name + ": no longer ignored");
 	});
 }
 
