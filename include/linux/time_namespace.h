@@ -9,7 +9,6 @@
 #ifndef _LINUX_TIME_NAMESPACE_H
 #define _LINUX_TIME_NAMESPACE_H
 
-#include <linux/atomic.h>
 #include <linux/err.h>
 #include <linux/ktime.h>
 #include <linux/ns_common.h>
@@ -40,8 +39,6 @@ struct vm_area_struct;
  *		and only if all of @offset is 0: then the host's page will do.
  *		May be shared with the namespace that @offset came from.
  * @frozen:	set when the first task enters, never cleared
- * @idle:	milliseconds by which /proc/uptime moves the idle time, see
- *		timens_idle_from_host(); 0 until a task inside has looked
  */
 struct time_namespace {
 	struct ns_common	ns;
@@ -52,7 +49,6 @@ struct time_namespace {
 	struct timens_offsets	offset;
 	struct page		*clock_page;
 	bool			frozen;
-	atomic64_t		idle;
 } __randomize_layout;
 
 extern struct time_namespace init_time_ns;

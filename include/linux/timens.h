@@ -88,7 +88,6 @@ void timens_offsets_timespec_from_host(const struct timens_offsets *offsets,
 				       clockid_t clock, struct timespec64 *ts);
 void timens_offsets_boot_date(const struct timens_offsets *offsets,
 			      struct timespec64 *date);
-void timens_move_idle(struct timespec64 *idle, const struct timespec64 *uptime);
 u64 timens_offsets_units_from_host(const struct timens_offsets *offsets,
 				   clockid_t clock, u64 t, u32 unit);
 
@@ -270,24 +269,6 @@ static inline void timens_boot_date(struct timespec64 *date)
 		timens_offsets_boot_date(offsets, date);
 }
 
-/**
- * timens_idle_from_host() - the idle time since the zero of current's CLOCK_BOOTTIME
- * @idle:	time that all processors together were idle since the host booted,
- *		replaced
- * @uptime:	the host's CLOCK_BOOTTIME
- *
- * How long they were idle before that zero, or would have been after it, is not
- * known. It is taken to be the same part of the time as since the host booted,
- * as it is when a task of the namespace looks for the first time. From then on
- * the idle time is as far from the host's.
- */
-static inline void timens_idle_from_host(struct timespec64 *idle,
-					 const struct timespec64 *uptime)
-{
-	if (unlikely(current->timens))
-		timens_move_idle(idle, uptime);
-}
-
 #else /* !CONFIG_TIME_NS */
 
 static inline ktime_t timens_to_host(clockid_t clock, ktime_t t)
@@ -330,8 +311,6 @@ timens_latch_timespec_from_host(const struct timens_latch *latch,
 				clockid_t clock, struct timespec64 *ts) { }
 
 static inline void timens_boot_date(struct timespec64 *date) { }
-static inline void timens_idle_from_host(struct timespec64 *idle,
-					 const struct timespec64 *uptime) { }
 
 #endif /* CONFIG_TIME_NS */
 

@@ -203,38 +203,3 @@ void timens_offsets_boot_date(const struct timens_offsets *offsets,
 	if (date->tv_sec < 0)
 		*date = (struct timespec64){ };
 }
-
-static u64 to_ms(const struct timespec64 *ts)
-{
-	return (u64)ts->tv_sec * MSEC_PER_SEC + ts->tv_nsec / NSEC_PER_MSEC;
-}
-
-/**
- * timens_move_idle() - timens_idle_from_host() in a namespace with offsets
- * @idle:	idle time of the host, replaced by that of the namespace
- * @uptime:	the host's CLOCK_BOOTTIME
- *
- * In milliseconds, because nanoseconds of a thousand processors in a century are
- * more than 64 bits.
- */
-void timens_move_idle(struct timespec64 *idle, const struct timespec64 *uptime)
-{
-	struct time_namespace *ns = current->nsproxy->time_ns;
-	s64 by, offset, unset = 0;
-	u32 ms;
-
-	by = atomic64_read(&ns->idle);
-	if (!by) {
-		offset = div_s64(offset_ns(&ns->offset, CLOCK_BOOTTIME), NSEC_PER_MSEC);
-		by = mul_u64_u64_div_u64(to_ms(idle), abs(offset), to_ms(uptime) ?: 1);
-		/* Odd, so that it is not 0 again. */
-		by = (offset < 0 ? -by : by) | 1;
-		/* If another task looks at the same time, the first counts. */
-		if (!atomic64_try_cmpxchg(&ns->idle, &unset, by))
-			by = unset;
-	}
-
-	by += to_ms(idle);
-	idle->tv_sec = div_u64_rem(max(by, 0), MSEC_PER_SEC, &ms);
-	idle->tv_nsec = ms * NSEC_PER_MSEC;
-}
