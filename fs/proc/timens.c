@@ -16,11 +16,18 @@
 static int timens_offsets_seq_show(struct seq_file *m, void *v)
 {
 	struct task_struct *task = get_proc_task(file_inode(m->file));
+	struct time_namespace *ns;
 
 	if (!task)
 		return -ESRCH;
-	timens_show_offsets(m, task);
+	ns = timens_get_for_children(task);
 	put_task_struct(task);
+
+	/* A dead task has none. */
+	if (ns) {
+		timens_show_offsets(m, ns);
+		timens_put(ns);
+	}
 	return 0;
 }
 
@@ -33,6 +40,7 @@ static ssize_t timens_offsets_seq_write(struct file *file,
 					const char __user *buf, size_t len,
 					loff_t *ppos)
 {
+	struct time_namespace *ns = NULL;
 	struct task_struct *task;
 	ssize_t ret;
 	char *text;
@@ -46,9 +54,15 @@ static ssize_t timens_offsets_seq_write(struct file *file,
 		return PTR_ERR(text);
 
 	task = get_proc_task(file_inode(file));
-	ret = timens_write_offsets(task, file, text, len);
-	if (task)
+	if (task) {
+		ns = timens_get_for_children(task);
 		put_task_struct(task);
+	}
+
+	/* Malformed text is an error before a dead task is. */
+	ret = timens_write_offsets(ns, file, text, len);
+	if (ns)
+		timens_put(ns);
 	kfree(text);
 	return ret;
 }

@@ -33,11 +33,11 @@ struct vm_area_struct;
  * @ns:		what all namespaces share
  * @user_ns:	the owner; CAP_SYS_TIME there is what writing offsets takes
  * @ucounts:	charged with this namespace
- * @lock:	protects @offset, @clock_page and @frozen until @frozen is set
- * @offset:	the offsets, constant once @frozen is set
+ * @lock:	protects @offsets, @clock_page and @frozen until @frozen is set
+ * @offsets:	the offsets, constant once @frozen is set
  * @clock_page:	what the vDSO reads in place of the host's clock page. NULL if
- *		and only if all of @offset is 0: then the host's page will do.
- *		May be shared with the namespace that @offset came from.
+ *		and only if all of @offsets is 0: then the host's page will do.
+ *		May be shared with the namespace that @offsets came from.
  * @frozen:	set when the first task enters, never cleared
  */
 struct time_namespace {
@@ -46,7 +46,7 @@ struct time_namespace {
 	struct ucounts		*ucounts;
 	/* For everything below, until it is frozen. */
 	spinlock_t		lock;
-	struct timens_offsets	offset;
+	struct timens_offsets	offsets;
 	struct page		*clock_page;
 	bool			frozen;
 } __randomize_layout;
@@ -70,8 +70,9 @@ void timens_switch_task(struct task_struct *task, const struct nsproxy *nsproxy)
 void timens_mm_init(struct mm_struct *mm);
 void timens_mm_release(struct mm_struct *mm);
 
-void timens_show_offsets(struct seq_file *m, struct task_struct *task);
-ssize_t timens_write_offsets(struct task_struct *task, const struct file *file,
+struct time_namespace *timens_get_for_children(struct task_struct *task);
+void timens_show_offsets(struct seq_file *m, struct time_namespace *ns);
+ssize_t timens_write_offsets(struct time_namespace *ns, const struct file *file,
 			     char *text, size_t len);
 
 long timens_ioctl(struct ns_common *common, unsigned int cmd, unsigned long arg);

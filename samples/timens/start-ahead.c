@@ -60,7 +60,7 @@ static enum support find_support(void)
 
 static void set_by_ioctl(long long seconds)
 {
-	const struct timens_clock_offsets offsets = {
+	const struct timens_offsets_arg offsets = {
 		.clocks		= CLOCKS,
 		.monotonic.sec	= seconds,
 		.boottime.sec	= seconds,

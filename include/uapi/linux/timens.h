@@ -3,12 +3,13 @@
  * Time namespaces: ioctl() on a file descriptor of one, such as /proc/PID/ns/time
  * or /proc/PID/ns/time_for_children.
  *
- * A kernel without these answers ENOTTY, and so does a namespace of another type.
+ * A kernel without these commands fails with ENOTTY, and so does every kernel on
+ * the descriptor of a namespace of another type.
  *
  * Structures only ever grow at their end. The size that the caller knows is a part
- * of the request, and not below that of the first version, or EINVAL is the answer.
- * A kernel that knows more leaves the rest alone; one that knows less fills what it
- * does not know with zeros, and refuses with E2BIG to be given anything else there.
+ * of the command; EINVAL is the answer if it is below that of the first version. In
+ * what is read, members that the kernel does not know are 0. In what is set they
+ * have to be 0, or E2BIG is the answer.
  */
 #ifndef _UAPI_LINUX_TIMENS_H
 #define _UAPI_LINUX_TIMENS_H
@@ -17,24 +18,11 @@
 #include <linux/nsfs.h>
 #include <linux/types.h>
 
-/* A task has entered the namespace: its offsets can no longer be set. */
+/*
+ * A task has entered the namespace: its offsets can no longer be set. A fork, exec
+ * or setns() that failed has not entered.
+ */
 #define TIMENS_FROZEN			(1U << 0)
-
-/* What shows and takes times on the clocks of a namespace. */
-
-/*
- * clock_gettime(2), and sleeps, timers, timerfd and futex with an absolute time
- */
-#define TIMENS_FEATURE_CLOCKS		(1ULL << 0)
-/* /proc/uptime, sysinfo(2), btime of /proc/stat, starttime of /proc/PID/stat */
-#define TIMENS_FEATURE_UPTIME		(1ULL << 1)
-/* The vDSO, without a system call. */
-#define TIMENS_FEATURE_VDSO		(1ULL << 2)
-/*
- * All that Documentation/admin-guide/namespaces/time-namespaces-interfaces.rst
- * lists: times(2), io_uring, SO_TXTIME and the time stamps of devices.
- */
-#define TIMENS_FEATURE_INTERFACES	(1ULL << 3)
 
 /**
  * struct timens_info - what the kernel offers, and the state of a namespace
@@ -42,7 +30,8 @@
  * @flags:	TIMENS_FROZEN
  * @clocks:	clocks that can be given an offset, 1ULL << CLOCK_MONOTONIC and so
  *		on. Others follow one of them or have none.
- * @features:	TIMENS_FEATURE_*
+ * @features:	reserved, 0. A bit that is set will mean that the kernel can do
+ *		something that a kernel without it cannot. Ignore unknown bits.
  */
 struct timens_info {
 	__u32		size;
@@ -61,46 +50,50 @@ struct timens_info {
  * @reserved:	0
  */
 struct timens_offset {
-	__aligned_s64	sec;
-	__u32		nsec;
-	__u32		reserved;
+	__s64	sec;
+	__u32	nsec;
+	__u32	reserved;
 };
 
 /**
- * struct timens_clock_offsets - offsets of the clocks of a namespace
- * @clocks:	clocks that are meant, 1ULL << CLOCK_MONOTONIC and so on
+ * struct timens_offsets_arg - the offsets of a namespace
+ * @clocks:	clocks whose offsets are meant, 1ULL << CLOCK_MONOTONIC and so on
  * @monotonic:	offset of CLOCK_MONOTONIC
  * @boottime:	offset of CLOCK_BOOTTIME
  */
-struct timens_clock_offsets {
+struct timens_offsets_arg {
 	__aligned_u64		clocks;
 	struct timens_offset	monotonic;
 	struct timens_offset	boottime;
 };
 
-#define TIMENS_CLOCK_OFFSETS_SIZE_VER0	40 /* first version */
+#define TIMENS_OFFSETS_ARG_SIZE_VER0	40 /* first version */
 
-/* Anyone who has the file descriptor may ask. */
+/* No privilege is needed. */
 #define TIMENS_GET_INFO		_IOR(NSIO, 0x60, struct timens_info)
 
 /*
- * @clocks tells which offsets are there. All are of the same moment.
+ * All offsets are of the same moment. @clocks names those that the kernel has and
+ * that have a place in the caller's structure. No privilege is needed.
  */
-#define TIMENS_GET_OFFSETS	_IOR(NSIO, 0x61, struct timens_clock_offsets)
+#define TIMENS_GET_OFFSETS	_IOR(NSIO, 0x61, struct timens_offsets_arg)
 
 /*
  * Sets the offsets of @clocks, at least one, and leaves others as they are. All
- * are set or none. In the order in which it is looked at:
+ * are set or none. The errors, in the order in which they are looked for:
  *
- * E2BIG	there is something in it that the kernel does not know
- * EFAULT	the structure cannot be read
- * EINVAL	no clock, an unknown one, @nsec out of range, or @reserved not 0
+ * EINVAL	the caller's structure is smaller than that of the first version
+ * E2BIG	it is larger than the kernel's, and what is beyond is not all 0
+ * EFAULT	it cannot be read
+ * EINVAL	@clocks is 0, or names a clock that the kernel does not know or whose
+ *		offset is beyond the end of the caller's structure; @nsec of one of
+ *		them is out of range, or its @reserved is not 0
  * EPERM	no CAP_SYS_TIME in the user namespace that owns the time namespace
- * ERANGE	the clock would be below zero, or beyond half of what 64 bits of
+ * ERANGE	a clock would be below zero, or beyond half of what 64 bits of
  *		nanoseconds hold
  * ENOMEM
  * EACCES	the namespace is frozen
  */
-#define TIMENS_SET_OFFSETS	_IOW(NSIO, 0x62, struct timens_clock_offsets)
+#define TIMENS_SET_OFFSETS	_IOW(NSIO, 0x62, struct timens_offsets_arg)
 
 #endif /* _UAPI_LINUX_TIMENS_H */

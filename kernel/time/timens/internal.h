@@ -7,21 +7,32 @@
 
 #include <linux/time_namespace.h>
 
-/* A write to timens_offsets takes this many lines and leaves the rest. */
+struct timens_offsets_arg;
+
+/*
+ * A write to timens_offsets takes this many lines and leaves the rest: programs
+ * depend on the number, which therefore does not grow with that of the clocks.
+ */
 #define TIMENS_MAX_LINES	2
+
+/* Every timeline but that of the host. */
+#define TIMENS_MAX_ENTRIES	(TIMENS_NR - 1)
 
 /**
  * struct timens_request - offsets that user space asks for
- * @nr:		number of entries in @line
- * @line:	in the order they were written; the last one for a timeline counts
+ * @nr:		number of entries in @entry
+ * @entry:	in the order they were written; the last one for a timeline counts
  */
 struct timens_request {
 	unsigned int nr;
 	struct {
 		enum timens_timeline	timeline;
 		struct timespec64	offset;
-	} line[TIMENS_MAX_LINES];
+	} entry[TIMENS_MAX_ENTRIES];
 };
+
+/* clocks.c */
+enum timens_timeline timens_timeline(clockid_t clock);
 
 /* offsets.c */
 ssize_t timens_parse(char *text, size_t len, struct timens_request *req);
@@ -31,9 +42,6 @@ struct timens_offsets timens_read_offsets(struct time_namespace *ns,
 					  struct page **clock_page);
 int timens_set_offsets(struct time_namespace *ns, const struct timens_request *req);
 void timens_freeze(struct time_namespace *ns);
-/* clocks.c */
-enum timens_timeline timens_timeline(clockid_t clock);
-
 
 /**
  * timens_frozen() - has a task entered a namespace?
@@ -47,8 +55,10 @@ static inline bool timens_frozen(struct time_namespace *ns)
 	return smp_load_acquire(&ns->frozen);
 }
 
-/* namespace.c */
-struct time_namespace *timens_for_children_of(struct task_struct *task);
+/* ioctl.c */
+u64 timens_clocks_within(size_t size);
+int timens_request_from_arg(struct timens_request *req,
+			    const struct timens_offsets_arg *arg, size_t size);
 
 /* vvar.c */
 struct page *timens_vvar_alloc(void);

@@ -2,6 +2,8 @@
 /*
  * ioctl() on the file descriptor of a time namespace, see uapi/linux/timens.h.
  */
+#include <linux/array_size.h>
+#include <linux/build_bug.h>
 #include <linux/capability.h>
 #include <linux/proc_ns.h>
 #include <linux/uaccess.h>
@@ -9,17 +11,69 @@
 
 #include "internal.h"
 
-#define KNOWN_CLOCKS	(BIT_ULL(CLOCK_MONOTONIC) | BIT_ULL(CLOCK_BOOTTIME))
+/* The clocks with an offset of their own, and where it is in the structure. */
+static const struct {
+	clockid_t	clock;
+	size_t		place;
+} members[] = {
+	{ CLOCK_MONOTONIC,	offsetof(struct timens_offsets_arg, monotonic) },
+	{ CLOCK_BOOTTIME,	offsetof(struct timens_offsets_arg, boottime) },
+};
+
+/* What programs were compiled with. */
+static void check_layout(void)
+{
+	BUILD_BUG_ON(sizeof(struct timens_info) != TIMENS_INFO_SIZE_VER0);
+	BUILD_BUG_ON(offsetof(struct timens_info, size) != 0);
+	BUILD_BUG_ON(offsetof(struct timens_info, flags) != 4);
+	BUILD_BUG_ON(offsetof(struct timens_info, clocks) != 8);
+	BUILD_BUG_ON(offsetof(struct timens_info, features) != 16);
+
+	BUILD_BUG_ON(sizeof(struct timens_offset) != 16);
+	BUILD_BUG_ON(offsetof(struct timens_offset, sec) != 0);
+	BUILD_BUG_ON(offsetof(struct timens_offset, nsec) != 8);
+	BUILD_BUG_ON(offsetof(struct timens_offset, reserved) != 12);
+
+	BUILD_BUG_ON(sizeof(struct timens_offsets_arg) != TIMENS_OFFSETS_ARG_SIZE_VER0);
+	BUILD_BUG_ON(offsetof(struct timens_offsets_arg, clocks) != 0);
+	BUILD_BUG_ON(offsetof(struct timens_offsets_arg, monotonic) != 8);
+	BUILD_BUG_ON(offsetof(struct timens_offsets_arg, boottime) != 24);
+
+	BUILD_BUG_ON(_IOC_SIZE(TIMENS_GET_INFO) != TIMENS_INFO_SIZE_VER0);
+	BUILD_BUG_ON(_IOC_SIZE(TIMENS_GET_OFFSETS) != TIMENS_OFFSETS_ARG_SIZE_VER0);
+	BUILD_BUG_ON(_IOC_SIZE(TIMENS_SET_OFFSETS) != TIMENS_OFFSETS_ARG_SIZE_VER0);
+}
+
+/**
+ * timens_clocks_within() - the clocks whose offsets have a place in a structure
+ * @size:	bytes of struct timens_offsets_arg that the caller knows
+ *
+ * A caller that knows fewer clocks than the kernel must not be told of others:
+ * it would set their offsets to nothing when it sets what it got.
+ *
+ * Return: a mask, BIT_ULL(CLOCK_MONOTONIC) and so on.
+ */
+u64 timens_clocks_within(size_t size)
+{
+	u64 clocks = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(members); i++) {
+		if (members[i].place + sizeof(struct timens_offset) <= size)
+			clocks |= BIT_ULL(members[i].clock);
+	}
+	return clocks;
+}
 
 /* As copy_struct_from_user(), to user space: the size is a part of the command. */
 static int copy_out(unsigned long arg, unsigned int cmd, const void *known, size_t size)
 {
 	void __user *to = (void __user *)arg;
-	size_t wanted = _IOC_SIZE(cmd);
+	size_t room = _IOC_SIZE(cmd);
 
-	if (copy_to_user(to, known, min(wanted, size)))
+	if (copy_to_user(to, known, min(room, size)))
 		return -EFAULT;
-	if (wanted > size && clear_user(to + size, wanted - size))
+	if (room > size && clear_user(to + size, room - size))
 		return -EFAULT;
 	return 0;
 }
@@ -29,63 +83,75 @@ static int get_info(struct time_namespace *ns, unsigned int cmd, unsigned long a
 	const struct timens_info info = {
 		.size		= sizeof(info),
 		.flags		= timens_frozen(ns) ? TIMENS_FROZEN : 0,
-		.clocks		= KNOWN_CLOCKS,
-		.features	= TIMENS_FEATURE_CLOCKS | TIMENS_FEATURE_UPTIME |
-				  TIMENS_FEATURE_VDSO | TIMENS_FEATURE_INTERFACES,
+		.clocks		= timens_clocks_within(SIZE_MAX),
 	};
 
 	return copy_out(arg, cmd, &info, sizeof(info));
 }
 
-static struct timens_offset to_user(const struct timespec64 *by)
-{
-	return (struct timens_offset){ .sec = by->tv_sec, .nsec = by->tv_nsec };
-}
-
 static int get_offsets(struct time_namespace *ns, unsigned int cmd, unsigned long arg)
 {
 	const struct timens_offsets offsets = timens_read_offsets(ns, NULL);
-	const struct timens_clock_offsets shown = {
-		.clocks		= KNOWN_CLOCKS,
-		.monotonic	= to_user(&offsets.by[TIMENS_MONOTONIC]),
-		.boottime	= to_user(&offsets.by[TIMENS_BOOTTIME]),
+	struct timens_offsets_arg shown = {
+		.clocks		= timens_clocks_within(_IOC_SIZE(cmd)),
 	};
+	unsigned int i;
 
+	for (i = 0; i < ARRAY_SIZE(members); i++) {
+		const struct timespec64 *by = &offsets.by[timens_timeline(members[i].clock)];
+		struct timens_offset *offset = (void *)&shown + members[i].place;
+
+		offset->sec = by->tv_sec;
+		offset->nsec = by->tv_nsec;
+	}
 	return copy_out(arg, cmd, &shown, sizeof(shown));
 }
 
-/* Adds an offset to what is asked for, if its clock is meant. */
-static int add_offset(struct timens_request *req, u64 clocks, clockid_t clock,
-		      const struct timens_offset *offset)
+/**
+ * timens_request_from_arg() - what user space asks for by TIMENS_SET_OFFSETS
+ * @req:	filled in
+ * @arg:	what was passed, zeros after @size
+ * @size:	bytes of @arg that the caller knows
+ *
+ * Return: 0 or -EINVAL.
+ */
+int timens_request_from_arg(struct timens_request *req,
+			    const struct timens_offsets_arg *arg, size_t size)
 {
-	if (!(clocks & BIT_ULL(clock)))
-		return 0;
-	if (offset->nsec >= NSEC_PER_SEC || offset->reserved)
+	unsigned int i;
+
+	BUILD_BUG_ON(ARRAY_SIZE(members) > TIMENS_MAX_ENTRIES);
+
+	if (!arg->clocks || arg->clocks & ~timens_clocks_within(size))
 		return -EINVAL;
 
-	req->line[req->nr].timeline = timens_timeline(clock);
-	req->line[req->nr].offset.tv_sec = offset->sec;
-	req->line[req->nr].offset.tv_nsec = offset->nsec;
-	req->nr++;
+	req->nr = 0;
+	for (i = 0; i < ARRAY_SIZE(members); i++) {
+		const struct timens_offset *offset = (const void *)arg + members[i].place;
+
+		if (!(arg->clocks & BIT_ULL(members[i].clock)))
+			continue;
+		if (offset->nsec >= NSEC_PER_SEC || offset->reserved)
+			return -EINVAL;
+
+		req->entry[req->nr].timeline = timens_timeline(members[i].clock);
+		req->entry[req->nr].offset.tv_sec = offset->sec;
+		req->entry[req->nr].offset.tv_nsec = offset->nsec;
+		req->nr++;
+	}
 	return 0;
 }
 
 static int set_offsets(struct time_namespace *ns, unsigned int cmd, unsigned long arg)
 {
-	struct timens_request req = { };
-	struct timens_clock_offsets wanted;
+	struct timens_offsets_arg passed;
+	struct timens_request req;
 	int err;
 
-	err = copy_struct_from_user(&wanted, sizeof(wanted), (void __user *)arg, _IOC_SIZE(cmd));
+	err = copy_struct_from_user(&passed, sizeof(passed), (void __user *)arg, _IOC_SIZE(cmd));
 	if (err)
 		return err;
-	if (!wanted.clocks || wanted.clocks & ~KNOWN_CLOCKS)
-		return -EINVAL;
-
-	err = add_offset(&req, wanted.clocks, CLOCK_MONOTONIC, &wanted.monotonic);
-	if (err)
-		return err;
-	err = add_offset(&req, wanted.clocks, CLOCK_BOOTTIME, &wanted.boottime);
+	err = timens_request_from_arg(&req, &passed, _IOC_SIZE(cmd));
 	if (err)
 		return err;
 
@@ -107,6 +173,8 @@ long timens_ioctl(struct ns_common *common, unsigned int cmd, unsigned long arg)
 {
 	struct time_namespace *ns;
 
+	check_layout();
+
 	if (common->ops != &timens_operations)
 		return -ENOTTY;
 	ns = container_of(common, struct time_namespace, ns);
@@ -117,11 +185,11 @@ long timens_ioctl(struct ns_common *common, unsigned int cmd, unsigned long arg)
 			return -EINVAL;
 		return get_info(ns, cmd, arg);
 	case TIMENS_GET_OFFSETS & ~IOCSIZE_MASK:
-		if (_IOC_SIZE(cmd) < TIMENS_CLOCK_OFFSETS_SIZE_VER0)
+		if (_IOC_SIZE(cmd) < TIMENS_OFFSETS_ARG_SIZE_VER0)
 			return -EINVAL;
 		return get_offsets(ns, cmd, arg);
 	case TIMENS_SET_OFFSETS & ~IOCSIZE_MASK:
-		if (_IOC_SIZE(cmd) < TIMENS_CLOCK_OFFSETS_SIZE_VER0)
+		if (_IOC_SIZE(cmd) < TIMENS_OFFSETS_ARG_SIZE_VER0)
 			return -EINVAL;
 		return set_offsets(ns, cmd, arg);
 	}

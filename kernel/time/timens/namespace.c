@@ -64,7 +64,7 @@ static struct time_namespace *timens_create(struct user_namespace *user_ns,
 	ns->user_ns = get_user_ns(user_ns);
 	ns->ucounts = ucounts;
 	spin_lock_init(&ns->lock);
-	ns->offset = timens_read_offsets(parent, &ns->clock_page);
+	ns->offsets = timens_read_offsets(parent, &ns->clock_page);
 	return ns;
 
 err_free:
@@ -183,7 +183,7 @@ void timens_switch_task(struct task_struct *task, const struct nsproxy *nsproxy)
 	const struct timens_offsets *offsets = NULL;
 
 	if (nsproxy && nsproxy->time_ns->clock_page)
-		offsets = &nsproxy->time_ns->offset;
+		offsets = &nsproxy->time_ns->offsets;
 	task->timens = offsets;
 }
 
@@ -203,12 +203,12 @@ static struct time_namespace *timens_of_task(struct task_struct *task,
 }
 
 /**
- * timens_for_children_of() - the namespace that the children of a task enter
+ * timens_get_for_children() - the namespace that the children of a task enter
  * @task:	any task
  *
  * Return: the namespace with a reference, NULL if @task is dead.
  */
-struct time_namespace *timens_for_children_of(struct task_struct *task)
+struct time_namespace *timens_get_for_children(struct task_struct *task)
 {
 	return timens_of_task(task, true);
 }

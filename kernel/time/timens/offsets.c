@@ -7,6 +7,7 @@
  * from then on they are constant and read without a lock.
  */
 #include <linux/array_size.h>
+#include <linux/build_bug.h>
 #include <linux/capability.h>
 #include <linux/ctype.h>
 #include <linux/fs.h>
@@ -105,9 +106,9 @@ static int parse_line(char *line, struct timens_request *req)
 	if (nsec >= NSEC_PER_SEC)
 		return -EINVAL;
 
-	req->line[req->nr].timeline = timeline;
-	req->line[req->nr].offset.tv_sec = sec;
-	req->line[req->nr].offset.tv_nsec = nsec;
+	req->entry[req->nr].timeline = timeline;
+	req->entry[req->nr].offset.tv_sec = sec;
+	req->entry[req->nr].offset.tv_nsec = nsec;
 	req->nr++;
 	return 0;
 }
@@ -129,6 +130,8 @@ ssize_t timens_parse(char *text, size_t len, struct timens_request *req)
 {
 	char *line = text;
 	int err;
+
+	BUILD_BUG_ON(TIMENS_MAX_LINES > TIMENS_MAX_ENTRIES);
 
 	req->nr = 0;
 	do {
@@ -164,13 +167,13 @@ int timens_check_range(const struct timens_request *req,
 	unsigned int i;
 
 	for (i = 0; i < req->nr; i++) {
-		struct timespec64 sum = req->line[i].offset;
+		struct timespec64 sum = req->entry[i].offset;
 
 		/* With this the addition cannot overflow. */
 		if (sum.tv_sec > KTIME_SEC_MAX || sum.tv_sec < -KTIME_SEC_MAX)
 			return -ERANGE;
 
-		sum = timespec64_add(sum, now[req->line[i].timeline]);
+		sum = timespec64_add(sum, now[req->entry[i].timeline]);
 		if (sum.tv_sec < 0 || sum.tv_sec > KTIME_SEC_MAX / 2)
 			return -ERANGE;
 	}
@@ -205,12 +208,12 @@ static int timens_apply(struct time_namespace *ns,
 		err = -EACCES;
 	} else {
 		for (i = 0; i < req->nr; i++)
-			ns->offset.by[req->line[i].timeline] = req->line[i].offset;
+			ns->offsets.by[req->entry[i].timeline] = req->entry[i].offset;
 
 		/* The old page may be shared: it is replaced, not changed. */
 		swap(ns->clock_page, page);
-		if (timens_any_offset(&ns->offset)) {
-			timens_vvar_fill(ns->clock_page, &ns->offset);
+		if (timens_any_offset(&ns->offsets)) {
+			timens_vvar_fill(ns->clock_page, &ns->offsets);
 		} else {
 			__free_page(ns->clock_page);
 			ns->clock_page = NULL;
@@ -248,8 +251,8 @@ int timens_set_offsets(struct time_namespace *ns, const struct timens_request *r
 }
 
 /**
- * timens_write_offsets() - set offsets of the namespace that a task's children enter
- * @task:	the task, NULL if it is gone
+ * timens_write_offsets() - set offsets of a namespace by text
+ * @ns:		time namespace, NULL if there is no task that it would be that of
  * @file:	the file written to, whose opener has to hold CAP_SYS_TIME
  * @text:	what is written, see timens_parse(); it is modified
  * @len:	length of @text in bytes
@@ -257,16 +260,15 @@ int timens_set_offsets(struct time_namespace *ns, const struct timens_request *r
  * All offsets that are taken are set, or none.
  *
  * Return: the number of bytes taken, or, in the order in which it is looked at,
- *	   -EINVAL if the text is malformed, -ESRCH if @task is dead, -EPERM if
+ *	   -EINVAL if the text is malformed, -ESRCH if @ns is NULL, -EPERM if
  *	   the opener of @file lacks CAP_SYS_TIME in the user namespace that owns
  *	   the time namespace, -ERANGE if an offset is out of range, -ENOMEM,
  *	   -EACCES if a task has entered the namespace.
  */
-ssize_t timens_write_offsets(struct task_struct *task, const struct file *file,
+ssize_t timens_write_offsets(struct time_namespace *ns, const struct file *file,
 			     char *text, size_t len)
 {
 	struct timens_request req;
-	struct time_namespace *ns;
 	ssize_t taken;
 	int err;
 
@@ -274,14 +276,12 @@ ssize_t timens_write_offsets(struct task_struct *task, const struct file *file,
 	if (taken < 0)
 		return taken;
 
-	ns = task ? timens_for_children_of(task) : NULL;
 	if (!ns)
 		return -ESRCH;
+	if (!file_ns_capable(file, ns->user_ns, CAP_SYS_TIME))
+		return -EPERM;
 
-	err = -EPERM;
-	if (file_ns_capable(file, ns->user_ns, CAP_SYS_TIME))
-		err = timens_set_offsets(ns, &req);
-	timens_put(ns);
+	err = timens_set_offsets(ns, &req);
 	return err ?: taken;
 }
 
@@ -299,7 +299,7 @@ struct timens_offsets timens_read_offsets(struct time_namespace *ns,
 	struct timens_offsets read;
 
 	spin_lock(&ns->lock);
-	read = ns->offset;
+	read = ns->offsets;
 	if (clock_page) {
 		*clock_page = ns->clock_page;
 		if (*clock_page)
@@ -310,21 +310,14 @@ struct timens_offsets timens_read_offsets(struct time_namespace *ns,
 }
 
 /**
- * timens_show_offsets() - show offsets of the namespace that a task's children enter
- * @m:		gets a line "CLOCK SECONDS NANOSECONDS" for each clock with an offset
- * @task:	the task; nothing is shown if it is dead
+ * timens_show_offsets() - show offsets of a namespace as text
+ * @m:	gets a line "CLOCK SECONDS NANOSECONDS" for each clock with an offset
+ * @ns:	time namespace
  */
-void timens_show_offsets(struct seq_file *m, struct task_struct *task)
+void timens_show_offsets(struct seq_file *m, struct time_namespace *ns)
 {
-	struct timens_offsets shown;
-	struct time_namespace *ns;
+	const struct timens_offsets shown = timens_read_offsets(ns, NULL);
 	unsigned int i;
-
-	ns = timens_for_children_of(task);
-	if (!ns)
-		return;
-	shown = timens_read_offsets(ns, NULL);
-	timens_put(ns);
 
 	for (i = 0; i < ARRAY_SIZE(timens_names); i++) {
 		const struct timespec64 *by = &shown.by[timens_names[i].timeline];

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of what timens_offsets takes.
+ * KUnit tests of what timens_offsets and TIMENS_SET_OFFSETS accept.
  */
 #include <kunit/test.h>
+#include <uapi/linux/timens.h>
 
 #include "internal.h"
 
@@ -53,11 +54,11 @@ static void well_formed_lines_are_taken(struct kunit *test)
 				    parse(test, text, &req), "%s", text);
 		KUNIT_ASSERT_EQ_MSG(test, 1, req.nr, "%s", text);
 		KUNIT_EXPECT_EQ_MSG(test, cases[i].timeline,
-				    req.line[0].timeline, "%s", text);
+				    req.entry[0].timeline, "%s", text);
 		KUNIT_EXPECT_EQ_MSG(test, cases[i].sec,
-				    req.line[0].offset.tv_sec, "%s", text);
+				    req.entry[0].offset.tv_sec, "%s", text);
 		KUNIT_EXPECT_EQ_MSG(test, cases[i].nsec,
-				    req.line[0].offset.tv_nsec, "%s", text);
+				    req.entry[0].offset.tv_nsec, "%s", text);
 	}
 }
 
@@ -118,10 +119,10 @@ static void two_lines_are_taken_in_order(struct kunit *test)
 
 	KUNIT_ASSERT_EQ(test, (ssize_t)strlen(text), parse(test, text, &req));
 	KUNIT_ASSERT_EQ(test, 2, req.nr);
-	KUNIT_EXPECT_EQ(test, TIMENS_BOOTTIME, req.line[0].timeline);
-	KUNIT_EXPECT_EQ(test, 1, req.line[0].offset.tv_sec);
-	KUNIT_EXPECT_EQ(test, TIMENS_MONOTONIC, req.line[1].timeline);
-	KUNIT_EXPECT_EQ(test, 3, req.line[1].offset.tv_sec);
+	KUNIT_EXPECT_EQ(test, TIMENS_BOOTTIME, req.entry[0].timeline);
+	KUNIT_EXPECT_EQ(test, 1, req.entry[0].offset.tv_sec);
+	KUNIT_EXPECT_EQ(test, TIMENS_MONOTONIC, req.entry[1].timeline);
+	KUNIT_EXPECT_EQ(test, 3, req.entry[1].offset.tv_sec);
 }
 
 static void a_third_line_is_left_over(struct kunit *test)
@@ -143,9 +144,9 @@ static void numbers_that_do_not_fit_are_not_cut(struct kunit *test)
 
 	/* 2^64 + 1 */
 	KUNIT_ASSERT_GT(test, parse(test, "monotonic 18446744073709551617 0", &req), 0);
-	KUNIT_EXPECT_EQ(test, S64_MAX, req.line[0].offset.tv_sec);
+	KUNIT_EXPECT_EQ(test, S64_MAX, req.entry[0].offset.tv_sec);
 	KUNIT_ASSERT_GT(test, parse(test, "monotonic -18446744073709551617 0", &req), 0);
-	KUNIT_EXPECT_EQ(test, S64_MIN, req.line[0].offset.tv_sec);
+	KUNIT_EXPECT_EQ(test, S64_MIN, req.entry[0].offset.tv_sec);
 }
 
 static void offsets_are_in_range_from_zero_to_half_of_all_time(struct kunit *test)
@@ -182,8 +183,8 @@ static void offsets_are_in_range_from_zero_to_half_of_all_time(struct kunit *tes
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct timens_request req = { .nr = 1 };
 
-		req.line[0].timeline = cases[i].timeline;
-		req.line[0].offset = cases[i].offset;
+		req.entry[0].timeline = cases[i].timeline;
+		req.entry[0].offset = cases[i].offset;
 		KUNIT_EXPECT_EQ_MSG(test, cases[i].err, timens_check_range(&req, now),
 				    "timeline %d offset %lld.%09ld", cases[i].timeline,
 				    cases[i].offset.tv_sec, cases[i].offset.tv_nsec);
@@ -195,15 +196,62 @@ static void one_offset_out_of_range_spoils_both(struct kunit *test)
 	static const struct timespec64 now[TIMENS_NR] = { };
 	struct timens_request req = {
 		.nr = 2,
-		.line = {
+		.entry = {
 			{ TIMENS_MONOTONIC, { 5, 0 } },
 			{ TIMENS_MONOTONIC, { -5, 0 } },
 		},
 	};
 
 	KUNIT_EXPECT_EQ(test, -ERANGE, timens_check_range(&req, now));
-	swap(req.line[0], req.line[1]);
+	swap(req.entry[0], req.entry[1]);
 	KUNIT_EXPECT_EQ(test, -ERANGE, timens_check_range(&req, now));
+}
+
+static void a_structure_has_the_clocks_that_it_has_a_place_for(struct kunit *test)
+{
+	const u64 monotonic = BIT_ULL(CLOCK_MONOTONIC);
+	const u64 both = monotonic | BIT_ULL(CLOCK_BOOTTIME);
+	const struct {
+		size_t	size;
+		u64	clocks;
+	} cases[] = {
+		{ 0,		0 },
+		{ 8,		0 },
+		{ 23,		0 },
+		{ 24,		monotonic },
+		{ 39,		monotonic },
+		{ 40,		both },
+		{ 4096,		both },
+		{ SIZE_MAX,	both },
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++)
+		KUNIT_EXPECT_EQ_MSG(test, cases[i].clocks, timens_clocks_within(cases[i].size),
+				    "size %zu", cases[i].size);
+}
+
+/* As an older program would that copies bits which it does not know. */
+static void a_clock_beyond_the_structure_is_refused(struct kunit *test)
+{
+	struct timens_offsets_arg arg = {
+		.clocks		= BIT_ULL(CLOCK_MONOTONIC),
+		.monotonic	= { .sec = 5, .nsec = 6 },
+	};
+	struct timens_request req;
+
+	KUNIT_ASSERT_EQ(test, 0, timens_request_from_arg(&req, &arg, 24));
+	KUNIT_ASSERT_EQ(test, 1, req.nr);
+	KUNIT_EXPECT_EQ(test, TIMENS_MONOTONIC, req.entry[0].timeline);
+	KUNIT_EXPECT_EQ(test, 5, req.entry[0].offset.tv_sec);
+	KUNIT_EXPECT_EQ(test, 6, req.entry[0].offset.tv_nsec);
+
+	arg.clocks |= BIT_ULL(CLOCK_BOOTTIME);
+	KUNIT_EXPECT_EQ(test, -EINVAL, timens_request_from_arg(&req, &arg, 24));
+	KUNIT_EXPECT_EQ(test, -EINVAL, timens_request_from_arg(&req, &arg, 39));
+	KUNIT_EXPECT_EQ(test, 0, timens_request_from_arg(&req, &arg, 40));
+	KUNIT_EXPECT_EQ(test, 2, req.nr);
+	KUNIT_EXPECT_EQ(test, 0, timens_request_from_arg(&req, &arg, 48));
 }
 
 static struct kunit_case timens_offsets_cases[] = {
@@ -214,6 +262,8 @@ static struct kunit_case timens_offsets_cases[] = {
 	KUNIT_CASE(numbers_that_do_not_fit_are_not_cut),
 	KUNIT_CASE(offsets_are_in_range_from_zero_to_half_of_all_time),
 	KUNIT_CASE(one_offset_out_of_range_spoils_both),
+	KUNIT_CASE(a_structure_has_the_clocks_that_it_has_a_place_for),
+	KUNIT_CASE(a_clock_beyond_the_structure_is_refused),
 	{ }
 };
 

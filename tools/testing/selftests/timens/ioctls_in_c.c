@@ -11,12 +11,12 @@ int get_info_in_c(int fd, struct timens_info *info)
 	return ioctl(fd, TIMENS_GET_INFO, info);
 }
 
-int get_offsets_in_c(int fd, struct timens_clock_offsets *offsets)
+int get_offsets_in_c(int fd, struct timens_offsets_arg *offsets)
 {
 	return ioctl(fd, TIMENS_GET_OFFSETS, offsets);
 }
 
-int set_offsets_in_c(int fd, const struct timens_clock_offsets *offsets)
+int set_offsets_in_c(int fd, const struct timens_offsets_arg *offsets)
 {
 	return ioctl(fd, TIMENS_SET_OFFSETS, offsets);
 }

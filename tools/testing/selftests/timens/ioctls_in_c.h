@@ -7,13 +7,13 @@
 extern "C" {
 #endif
 
-struct timens_clock_offsets;
+struct timens_offsets_arg;
 struct timens_info;
 
 /* As ioctl(2): 0, or -1 and errno. */
 int get_info_in_c(int fd, struct timens_info *info);
-int get_offsets_in_c(int fd, struct timens_clock_offsets *offsets);
-int set_offsets_in_c(int fd, const struct timens_clock_offsets *offsets);
+int get_offsets_in_c(int fd, struct timens_offsets_arg *offsets);
+int set_offsets_in_c(int fd, const struct timens_offsets_arg *offsets);
 
 #ifdef __cplusplus
 }

@@ -15,7 +15,7 @@ bool has_offsets_ioctls()
 	       errno != ENOTTY;
 }
 
-timens_clock_offsets to_clock_offsets(const offsets &value)
+timens_offsets_arg to_clock_offsets(const offsets &value)
 {
 	const auto to_offset = [](nanoseconds by) {
 		const auto time = to_timespec(by);
@@ -39,7 +39,7 @@ offsets read_offsets_by_ioctl(const unique_fd &ns)
 	const auto from_offset = [](const timens_offset &offset) {
 		return seconds(offset.sec) + nanoseconds(offset.nsec);
 	};
-	timens_clock_offsets found;
+	timens_offsets_arg found;
 
 	check(ioctl(ns.get(), TIMENS_GET_OFFSETS, &found), "TIMENS_GET_OFFSETS");
 	return { from_offset(found.monotonic), from_offset(found.boottime) };

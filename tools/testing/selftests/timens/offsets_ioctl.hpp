@@ -16,7 +16,7 @@ namespace timens
 /* Not every kernel that has time namespaces has them. */
 bool has_offsets_ioctls();
 
-timens_clock_offsets to_clock_offsets(const offsets &value);
+timens_offsets_arg to_clock_offsets(const offsets &value);
 outcome set_offsets_by_ioctl(const unique_fd &ns, const offsets &value);
 offsets read_offsets_by_ioctl(const unique_fd &ns);
 
