@@ -33,9 +33,9 @@ struct vm_area_struct;
  * @ns:		what all namespaces share
  * @user_ns:	the owner; CAP_SYS_TIME there is what writing offsets takes
  * @ucounts:	charged with this namespace
- * @lock:	protects @offsets, @clock_page and @frozen until @frozen is set
+ * @lock:	protects @offsets, @vvar_page and @frozen until @frozen is set
  * @offsets:	the offsets, constant once @frozen is set
- * @clock_page:	what the vDSO reads in place of the host's clock page. NULL if
+ * @vvar_page:	what the vDSO reads in place of the host's vvar page. NULL if
  *		and only if all of @offsets is 0: then the host's page will do.
  *		May be shared with the namespace that @offsets came from.
  * @frozen:	set when the first task enters, never cleared
@@ -47,7 +47,7 @@ struct time_namespace {
 	/* For everything below, until it is frozen. */
 	spinlock_t		lock;
 	struct timens_offsets	offsets;
-	struct page		*clock_page;
+	struct page		*vvar_page;
 	bool			frozen;
 } __randomize_layout;
 
@@ -150,11 +150,11 @@ static inline void timens_fork(struct task_struct *child)
 
 /*
  * Between generic code and the architectures. find_timens_vvar_page() is for
- * their fault handlers; they provide vdso_join_timens(), which unmaps the clock
+ * their fault handlers; they provide vdso_join_timens(), which unmaps the vvar
  * pages of @task so that they are faulted in again, and arch_get_vdso_data().
  */
 struct page *find_timens_vvar_page(struct vm_area_struct *vma);
-int vdso_join_timens(struct task_struct *task, struct time_namespace *ns);
+void vdso_join_timens(struct task_struct *task, struct time_namespace *ns);
 struct vdso_data *arch_get_vdso_data(void *vvar_page);
 
 #else /* !CONFIG_TIME_NS */

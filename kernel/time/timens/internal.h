@@ -39,7 +39,7 @@ ssize_t timens_parse(char *text, size_t len, struct timens_request *req);
 int timens_check_range(const struct timens_request *req,
 		       const struct timespec64 now[TIMENS_NR]);
 struct timens_offsets timens_read_offsets(struct time_namespace *ns,
-					  struct page **clock_page);
+					  struct page **vvar_page);
 int timens_set_offsets(struct time_namespace *ns, const struct timens_request *req);
 void timens_freeze(struct time_namespace *ns);
 
@@ -64,6 +64,6 @@ int timens_request_from_arg(struct timens_request *req,
 struct page *timens_vvar_alloc(void);
 void timens_vvar_fill(struct page *page, const struct timens_offsets *offsets);
 void timens_mm_set(struct mm_struct *mm, const struct time_namespace *ns);
-int timens_mm_switch(struct task_struct *task, struct time_namespace *ns);
+void timens_mm_switch(struct task_struct *task, struct time_namespace *ns);
 
 #endif /* _KERNEL_TIME_TIMENS_INTERNAL_H */

@@ -64,7 +64,7 @@ static struct time_namespace *timens_create(struct user_namespace *user_ns,
 	ns->user_ns = get_user_ns(user_ns);
 	ns->ucounts = ucounts;
 	spin_lock_init(&ns->lock);
-	ns->offsets = timens_read_offsets(parent, &ns->clock_page);
+	ns->offsets = timens_read_offsets(parent, &ns->vvar_page);
 	return ns;
 
 err_free:
@@ -80,8 +80,8 @@ err_dec_ucount:
  */
 void timens_free(struct time_namespace *ns)
 {
-	if (ns->clock_page)
-		put_page(ns->clock_page);
+	if (ns->vvar_page)
+		put_page(ns->vvar_page);
 	ns_free_inum(&ns->ns);
 	put_user_ns(ns->user_ns);
 	dec_ucount(ns->ucounts, UCOUNT_TIME_NAMESPACES);
@@ -141,8 +141,7 @@ void __timens_fork(struct task_struct *child)
 
 	timens_freeze(nsproxy->time_ns);
 	timens_switch_task(child, nsproxy);
-	/* No architecture has anything that could fail here. */
-	WARN_ON_ONCE(timens_mm_switch(child, nsproxy->time_ns));
+	timens_mm_switch(child, nsproxy->time_ns);
 }
 
 /**
@@ -164,13 +163,12 @@ void timens_exec(struct nsproxy *nsproxy)
  * @nsproxy:	namespaces that current is going to be in
  *
  * Cannot fail. current is the only user of its address space, see
- * timens_install().
+ * timens_op_install().
  */
 void timens_setns(struct nsproxy *nsproxy)
 {
 	timens_freeze(nsproxy->time_ns);
-	/* No architecture has anything that could fail here. */
-	WARN_ON_ONCE(timens_mm_switch(current, nsproxy->time_ns));
+	timens_mm_switch(current, nsproxy->time_ns);
 }
 
 /**
@@ -182,7 +180,7 @@ void timens_switch_task(struct task_struct *task, const struct nsproxy *nsproxy)
 {
 	const struct timens_offsets *offsets = NULL;
 
-	if (nsproxy && nsproxy->time_ns->clock_page)
+	if (nsproxy && nsproxy->time_ns->vvar_page)
 		offsets = &nsproxy->time_ns->offsets;
 	task->timens = offsets;
 }

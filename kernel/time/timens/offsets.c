@@ -211,12 +211,12 @@ static int timens_apply(struct time_namespace *ns,
 			ns->offsets.by[req->entry[i].timeline] = req->entry[i].offset;
 
 		/* The old page may be shared: it is replaced, not changed. */
-		swap(ns->clock_page, page);
+		swap(ns->vvar_page, page);
 		if (timens_any_offset(&ns->offsets)) {
-			timens_vvar_fill(ns->clock_page, &ns->offsets);
+			timens_vvar_fill(ns->vvar_page, &ns->offsets);
 		} else {
-			__free_page(ns->clock_page);
-			ns->clock_page = NULL;
+			__free_page(ns->vvar_page);
+			ns->vvar_page = NULL;
 		}
 	}
 	spin_unlock(&ns->lock);
@@ -288,22 +288,22 @@ ssize_t timens_write_offsets(struct time_namespace *ns, const struct file *file,
 /**
  * timens_read_offsets() - a consistent copy of the offsets of a namespace
  * @ns:		time namespace, frozen or not
- * @clock_page:	if not NULL, set to a new reference to the page with these
+ * @vvar_page:	if not NULL, set to a new reference to the page with these
  *		offsets, or to NULL if there is none
  *
  * Return: the offsets.
  */
 struct timens_offsets timens_read_offsets(struct time_namespace *ns,
-					  struct page **clock_page)
+					  struct page **vvar_page)
 {
 	struct timens_offsets read;
 
 	spin_lock(&ns->lock);
 	read = ns->offsets;
-	if (clock_page) {
-		*clock_page = ns->clock_page;
-		if (*clock_page)
-			get_page(*clock_page);
+	if (vvar_page) {
+		*vvar_page = ns->vvar_page;
+		if (*vvar_page)
+			get_page(*vvar_page);
 	}
 	spin_unlock(&ns->lock);
 	return read;

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Clock pages of time namespaces, which carry the offsets into the vDSO.
+ * The vvar pages of time namespaces, which carry the offsets into the vDSO.
  *
  * A page is complete before anyone can map it and never changes afterwards. It
  * belongs to the namespace and to each address space that reads its clocks from
- * it: the mapping itself, a PFN, holds no reference. Which page an address space
- * maps depends on the address space alone, not on the task that happens to
- * fault, so a kernel thread that borrows one cannot bring in the host's page.
+ * it. Which page an address space maps depends on the address space alone, not on
+ * the task that happens to fault, so a kernel thread that borrows one cannot bring
+ * in the host's page.
+ *
+ * An architecture should map it with a reference, as x86 does: then a page table
+ * entry that vdso_join_timens() misses shows an old page, but never a freed one.
  */
+#include <linux/atomic.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
+#include <linux/sched/signal.h>
 #include <vdso/datapage.h>
 
 #include "internal.h"
 
 /**
- * timens_vvar_alloc() - allocate a clock page
+ * timens_vvar_alloc() - allocate a vvar page
  *
  * Return: a zeroed page, or NULL.
  */
@@ -25,26 +30,38 @@ struct page *timens_vvar_alloc(void)
 	return alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 }
 
+/* Odd, and not that of any other page for the next 2^31 pages. */
+static u32 new_sequence(void)
+{
+	static atomic_t pages;
+
+	return 2 * (u32)atomic_inc_return(&pages) + 1;
+}
+
 /**
- * timens_vvar_fill() - fill in a clock page
+ * timens_vvar_fill() - fill in a vvar page
  * @page:	new page, not mapped anywhere
  * @offsets:	offsets of the namespace
  *
- * The page has the layout of the host's clock page. Its sequence count is odd
- * for ever, as if an update were going on: so the vDSO leaves its fast path,
- * finds VDSO_CLOCKMODE_TIMENS, and takes the time from the host's page, which is
- * mapped elsewhere, and the offsets from this one. Tasks that have the host's
- * page in this place never get to that test.
+ * The page has the layout of the host's. Its sequence count is always odd, as if an
+ * update were going on: so the vDSO leaves its fast path, finds
+ * VDSO_CLOCKMODE_TIMENS, and takes the time from the host's page, which is mapped
+ * elsewhere, and the offsets from this one. Tasks that have the host's page in this
+ * place never get to that test.
+ *
+ * The count differs from that of every other page. The vDSO reads it again after
+ * the offset, so a task whose page is replaced in between starts over.
  */
 void timens_vvar_fill(struct page *page, const struct timens_offsets *offsets)
 {
 	struct vdso_data *data = arch_get_vdso_data(page_address(page));
+	const u32 seq = new_sequence();
 	unsigned int base, clock;
 
 	for (base = 0; base < CS_BASES; base++) {
 		struct vdso_data *vd = &data[base];
 
-		vd->seq = 1;
+		vd->seq = seq;
 		vd->clock_mode = VDSO_CLOCKMODE_TIMENS;
 		for (clock = 0; clock < VDSO_BASES; clock++) {
 			const struct timespec64 *by =
@@ -57,35 +74,36 @@ void timens_vvar_fill(struct page *page, const struct timens_offsets *offsets)
 }
 
 /**
- * find_timens_vvar_page() - the clock page of the address space of a mapping
- * @vma:	mapping of clock pages; mmap_lock is held
+ * find_timens_vvar_page() - the vvar page of the address space of a mapping
+ * @vma:	vvar mapping; mmap_lock is held
  *
  * Return: the namespace's page, or NULL if the clocks are the host's.
  */
 struct page *find_timens_vvar_page(struct vm_area_struct *vma)
 {
-	return vma->vm_mm->timens_page;
+	mmap_assert_locked(vma->vm_mm);
+	return vma->vm_mm->timens_vvar_page;
 }
 
 /**
- * timens_mm_init() - take over the clock page that a new address space was copied with
+ * timens_mm_init() - take over the vvar page that a new address space was copied with
  * @mm:	address space without users
  */
 void timens_mm_init(struct mm_struct *mm)
 {
-	if (mm->timens_page)
-		get_page(mm->timens_page);
+	if (mm->timens_vvar_page)
+		get_page(mm->timens_vvar_page);
 }
 
 /**
- * timens_mm_release() - drop the clock page of an address space
+ * timens_mm_release() - drop the vvar page of an address space
  * @mm:	address space in which nothing is mapped any more
  */
 void timens_mm_release(struct mm_struct *mm)
 {
-	if (mm->timens_page)
-		put_page(mm->timens_page);
-	mm->timens_page = NULL;
+	if (mm->timens_vvar_page)
+		put_page(mm->timens_vvar_page);
+	mm->timens_vvar_page = NULL;
 }
 
 static struct page *timens_mm_exchange(struct mm_struct *mm, struct page *page)
@@ -94,13 +112,13 @@ static struct page *timens_mm_exchange(struct mm_struct *mm, struct page *page)
 		get_page(page);
 	/* After this no fault is under way that has seen the old page. */
 	mmap_write_lock(mm);
-	swap(mm->timens_page, page);
+	swap(mm->timens_vvar_page, page);
 	mmap_write_unlock(mm);
 	return page;
 }
 
 /**
- * timens_mm_set() - give an address space its first clock page
+ * timens_mm_set() - give an address space its first vvar page
  * @mm:		address space that the vDSO is not mapped into
  * @ns:		frozen namespace
  */
@@ -108,9 +126,10 @@ void timens_mm_set(struct mm_struct *mm, const struct time_namespace *ns)
 {
 	struct page *old;
 
-	if (mm->timens_page == ns->clock_page)
+	WARN_ON_ONCE(!timens_frozen(ns));
+	if (mm->timens_vvar_page == ns->vvar_page)
 		return;
-	old = timens_mm_exchange(mm, ns->clock_page);
+	old = timens_mm_exchange(mm, ns->vvar_page);
 	if (old)
 		put_page(old);
 }
@@ -119,23 +138,19 @@ void timens_mm_set(struct mm_struct *mm, const struct time_namespace *ns)
  * timens_mm_switch() - switch an address space to other clocks
  * @task:	only user of the address space, which is current or does not run
  * @ns:		frozen namespace
- *
- * Return: 0, or what vdso_join_timens() returns: then the old page may still be
- *	   mapped.
  */
-int timens_mm_switch(struct task_struct *task, struct time_namespace *ns)
+void timens_mm_switch(struct task_struct *task, struct time_namespace *ns)
 {
 	struct mm_struct *mm = task->mm;
 	struct page *old;
-	int err;
 
-	if (!mm || mm->timens_page == ns->clock_page)
-		return 0;
+	WARN_ON_ONCE(!timens_frozen(ns));
+	WARN_ON_ONCE(task == current && !current_is_single_threaded());
+	if (!mm || mm->timens_vvar_page == ns->vvar_page)
+		return;
 
-	old = timens_mm_exchange(mm, ns->clock_page);
-	err = vdso_join_timens(task, ns);
-	/* A page that may still be mapped is lost rather than freed. */
-	if (old && !err)
+	old = timens_mm_exchange(mm, ns->vvar_page);
+	vdso_join_timens(task, ns);
+	if (old)
 		put_page(old);
-	return err;
 }

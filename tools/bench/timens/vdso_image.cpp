@@ -171,13 +171,16 @@ void apply_alternatives(const elf &image)
 	}
 }
 
-vvar_page make_host_page()
+std::string make_host_page(const vvar_layout &layout)
 {
 	/* A processor clock of 2.3 GHz. */
 	constexpr std::uint32_t shift = 24, mult = (std::uint64_t(1) << shift) * 10 / 23;
-	vvar_page page{};
+	std::string bytes(page_size, '\0');
+	const vvar_page page(reinterpret_cast<std::byte *>(bytes.data()), layout);
 
-	for (auto &clock : page.clocks) {
+	for (std::size_t set = 0; set < sets_of_clocks; ++set) {
+		auto &clock = page.clocks(set);
+
 		clock.clock_mode = mode_tsc;
 		clock.mask = std::numeric_limits<std::uint64_t>::max();
 		clock.max_cycles = std::uint64_t(1) << 40;
@@ -185,35 +188,51 @@ vvar_page make_host_page()
 		clock.shift = shift;
 		clock.hrtimer_res = 1;
 	}
-	page.rng = { 1, true };
-	return page;
+	page.rng() = { 1, true };
+	return bytes;
 }
 
-vvar_page make_timens_page()
+std::string make_timens_page(const vvar_layout &layout)
 {
 	constexpr vdso_timestamp monotonic{ 100'000, 0 }, boottime{ 200'000, 0 };
-	vvar_page page{};
+	std::string bytes(page_size, '\0');
+	const vvar_page page(reinterpret_cast<std::byte *>(bytes.data()), layout);
 
-	for (auto &clock : page.clocks) {
-		clock.seq = 1;
-		clock.clock_mode = mode_timens;
+	for (std::size_t set = 0; set < sets_of_clocks; ++set) {
+		page.clocks(set).seq = 1;
+		page.clocks(set).clock_mode = mode_timens;
 		for (const auto id :
 		     { CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE })
-			clock.basetime[id] = monotonic;
+			page.offset(set, id) = monotonic;
 		for (const auto id : { CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM })
-			clock.basetime[id] = boottime;
+			page.offset(set, id) = boottime;
 	}
-	return page;
+	return bytes;
 }
 
-std::string_view bytes_of(const vvar_page &page)
+void set_page(std::string &pages, std::ptrdiff_t index, const std::string &page)
 {
-	return { reinterpret_cast<const char *>(&page), sizeof(page) };
+	pages.replace(index * page_size, page_size, page);
 }
 
-void set_page(std::string &pages, std::ptrdiff_t index, const vvar_page &page)
+/* Only ours has the host's page in a second place always. */
+const vvar_layout &layout_of(const elf &image)
 {
-	pages.replace(index * page_size, page_size, bytes_of(page));
+	return image.symbol("host_page", SHT_SYMTAB) ? our_layout : stock_layout;
+}
+
+/* Both sets of clocks of a page are of the same kind, if they are sets of clocks. */
+const vvar_layout &layout_of_dump(std::string pages)
+{
+	for (std::size_t place = 0; place < pages.size(); place += page_size) {
+		const vvar_page page(reinterpret_cast<std::byte *>(pages.data()) + place,
+				     our_layout);
+		const auto mode = page.clocks(0).clock_mode;
+
+		if ((mode == mode_tsc || mode == mode_timens) && page.clocks(1).clock_mode == mode)
+			return our_layout;
+	}
+	return stock_layout;
 }
 
 /* Where the host's page is when a namespace's is in its place: ours always has it there as well,
@@ -283,21 +302,24 @@ vdso_file::vdso_file(const std::string &path, side where)
 			throw std::runtime_error(path + ": neither a vDSO nor a dump of one");
 		vvar = file.substr(0, start);
 		text = file.substr(start);
+		layout = layout_of_dump(vvar);
 		return;
 	}
 
 	const elf image(file);
+	layout = layout_of(image);
 	vvar.resize(-vvar_offset(image, "vvar_start", 0));
-	set_page(vvar, vvar_offset(image, "vvar_page", vvar.size()) / page_size, make_host_page());
+	set_page(vvar, vvar_offset(image, "vvar_page", vvar.size()) / page_size,
+		 make_host_page(layout));
 	const char *host_page = host_page_symbol(image);
 	if (host_page)
 		set_page(vvar, vvar_offset(image, host_page, vvar.size()) / page_size,
-			 make_host_page());
+			 make_host_page(layout));
 	if (where == side::inside) {
 		if (!host_page)
 			throw std::runtime_error(path + ": knows no time namespaces");
 		set_page(vvar, vvar_offset(image, "vvar_page", vvar.size()) / page_size,
-			 make_timens_page());
+			 make_timens_page(layout));
 	}
 	text = std::move(file);
 	text.resize(whole_pages(text.size()));
@@ -325,6 +347,7 @@ vdso_image::vdso_image(const vdso_file &file)
 	: arena_(arena_pages * page_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 	, vvar_size_(file.vvar.size())
 	, size_(file.vvar.size() + file.text.size())
+	, layout_(file.layout)
 {
 	auto text = file.text;
 
@@ -406,13 +429,13 @@ void vdso_image::find_functions()
 void vdso_image::find_data_pages()
 {
 	hosts_.clear();
-	timens_ = nullptr;
+	timens_.reset();
 	for (std::size_t offset = 0; offset < vvar_size_; offset += page_size) {
-		auto *page = reinterpret_cast<vvar_page *>(pages_ + offset);
+		const vvar_page page(pages_ + offset, layout_);
 
-		if (page->clocks[0].clock_mode == mode_timens)
+		if (page.clocks(0).clock_mode == mode_timens)
 			timens_ = page;
-		else if (page->clocks[0].clock_mode == mode_tsc)
+		else if (page.clocks(0).clock_mode == mode_tsc)
 			hosts_.push_back(page);
 	}
 	if (hosts_.empty())
@@ -422,10 +445,10 @@ void vdso_image::find_data_pages()
 
 void vdso_image::prepare_data() const
 {
-	for (auto *host : hosts_) {
-		for (auto &clock : host->clocks)
-			set_base_times(clock);
-		host->rng = { 1, true };
+	for (const auto &host : hosts_) {
+		for (std::size_t set = 0; set < sets_of_clocks; ++set)
+			set_base_times(host.clocks(set));
+		host.rng() = { 1, true };
 	}
 	set_clocks();
 }
@@ -434,15 +457,15 @@ void vdso_image::set_clocks() const
 {
 	const auto now = read_tsc();
 
-	for (auto *host : hosts_) {
-		for (auto &clock : host->clocks)
-			clock.cycle_last = now;
+	for (const auto &host : hosts_) {
+		for (std::size_t set = 0; set < sets_of_clocks; ++set)
+			host.clocks(set).cycle_last = now;
 	}
 }
 
 void vdso_image::verify_clock(clockid_t id) const
 {
-	const auto &data = hosts_[0]->clocks[id == CLOCK_MONOTONIC_RAW];
+	const auto &data = hosts_[0].clocks(id == CLOCK_MONOTONIC_RAW);
 	const auto &base = data.basetime[id];
 	const bool coarse = id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE;
 	const auto at = [&](std::uint64_t cycles) {
@@ -452,8 +475,8 @@ void vdso_image::verify_clock(clockid_t id) const
 
 		time += base.sec * ns_per_second;
 		if (timens_) {
-			const auto &offset =
-				timens_->clocks[id == CLOCK_MONOTONIC_RAW].basetime[id];
+			const auto &offset = timens_->offset(id == CLOCK_MONOTONIC_RAW, id);
+
 			time += offset.sec * ns_per_second + offset.nsec;
 		}
 		return time;
@@ -477,7 +500,7 @@ void vdso_image::verify() const
 	for (const auto id : { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW,
 			       CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME })
 		verify_clock(id);
-	if (time(nullptr) != static_cast<time_t>(hosts_[0]->clocks[0].basetime[CLOCK_REALTIME].sec))
+	if (time(nullptr) != static_cast<time_t>(hosts_[0].clocks(0).basetime[CLOCK_REALTIME].sec))
 		throw std::runtime_error("time() is not that of its data page");
 
 	std::uint32_t parameters[16]; /* struct vgetrandom_opaque_params */

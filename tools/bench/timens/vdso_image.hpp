@@ -10,8 +10,8 @@
 #include "vdso_data.hpp"
 
 #include <ctime>
+#include <optional>
 #include <string>
-#include <vector>
 #include <vector>
 
 namespace bench
@@ -29,6 +29,7 @@ struct vdso_file {
 	 */
 	vdso_file(const std::string &path, side where);
 
+	vvar_layout layout;
 	std::string vvar; /* whole pages */
 	std::string text; /* whole pages */
 };
@@ -84,8 +85,9 @@ private:
 	mapping arena_; /* the pages are somewhere in it */
 	std::size_t vvar_size_, size_;
 	std::byte *pages_;
-	std::vector<vvar_page *> hosts_; /* copies of one page: a task that has two sees the same */
-	vvar_page *timens_ = nullptr; /* only inside */
+	vvar_layout layout_;
+	std::vector<vvar_page> hosts_; /* copies of one page: a task that has two sees the same */
+	std::optional<vvar_page> timens_; /* only inside */
 };
 
 std::uint64_t read_tsc();

@@ -161,6 +161,51 @@ TEST(a_namespace_that_inherits_offsets_maps_a_page_with_them, .timeout = 30s)
 	});
 }
 
+namespace
+{
+
+/* How many pages of a mapping count as memory of this process: those that it keeps. */
+std::size_t pages_kept(const mapping &mapping)
+{
+	std::istringstream maps(read_file("/proc/self/smaps"));
+	bool found = false;
+
+	for (std::string line; std::getline(maps, line);) {
+		unsigned long value;
+
+		if (line.ends_with(mapping.name))
+			found = true;
+		else if (found && std::sscanf(line.c_str(), "Rss: %lu kB", &value) == 1)
+			return value * 1024 / page_size;
+	}
+	throw check_failed("no Rss of " + mapping.name + " in /proc/self/smaps");
+}
+
+} // namespace
+
+/* So it cannot outlive the page, however user space came to it. */
+TEST(the_mapping_of_a_namespace_page_holds_a_reference, .timeout = 30s,
+     .differs_from_stock = "the namespace's page is mapped by PFN, without a reference")
+{
+	const unique_fd host = own_namespace();
+	const unique_fd moved = make_namespace(some_offsets);
+
+	if (access("/proc/self/smaps", R_OK))
+		skip("needs CONFIG_PROC_PAGE_MONITOR");
+	system_now(CLOCK_MONOTONIC);
+	expect(!maps_namespace_page(), "the host's page outside");
+	expect_eq(pages_kept(vvar_mapping()), 0U, "pages that are kept outside");
+	enter(moved);
+	expect(maps_namespace_page(), "the namespace's page inside");
+	expect_eq(pages_kept(vvar_mapping()), 1U, "pages that are kept inside");
+	child([] {
+		expect_eq(pages_kept(vvar_mapping()), 1U, "pages that are kept by a copy");
+	}).wait_ok();
+	enter(host);
+	expect(!maps_namespace_page(), "the host's page after setns");
+	expect_eq(pages_kept(vvar_mapping()), 0U, "pages that are kept after setns");
+}
+
 TEST(a_moved_vvar_mapping_is_switched, .timeout = 30s)
 {
 	const unique_fd host = own_namespace();

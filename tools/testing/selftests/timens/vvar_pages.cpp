@@ -51,8 +51,18 @@ namespace
 
 constexpr std::size_t clocks_in_page = CLOCK_TAI + 1;
 
-/* What struct vdso_data of the kernel has behind its clocks, in 64-bit words. */
-constexpr std::size_t words_after_clocks = 2;
+/*
+ * Where the offsets begin in a set of clocks of this many 64-bit words. They are at
+ * its end, with two words for each clock. A stock kernel has them in the place of the
+ * base times, before two words of something else.
+ */
+constexpr std::size_t first_offset(std::size_t words_in_set)
+{
+	const std::size_t words_of_offsets = 2 * clocks_in_page;
+	const bool has_base_times_too = words_in_set > 2 * words_of_offsets;
+
+	return words_in_set - words_of_offsets - (has_base_times_too ? 0 : 2);
+}
 
 /* The 64-bit words of a page; it may not hold still. */
 std::vector<std::uint64_t> words_of(const char *page)
@@ -93,7 +103,7 @@ std::optional<offsets> offsets_in_page(const char *page)
 	/* One for the clocks that are adjusted, one for that which is not. */
 	expect_eq(sets.size(), 2U, "sets of clocks in the page");
 
-	const std::size_t first_clock = sets[1] - sets[0] - words_after_clocks - 2 * clocks_in_page;
+	const std::size_t first_clock = first_offset(sets[1] - sets[0]);
 
 	for (const std::size_t set : sets) {
 		words[set] = 0;

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The clock pages of an address space whose tasks may be in a time namespace: which
+ * of them is mapped, and how they are replaced when the namespace changes.
+ *
+ * Whatever user space does with its mappings, a page table entry must not outlive
+ * the page it points to. Three barriers see to it, each sufficient by itself:
+ *
+ * - The entry holds a reference to the namespace's page, as that of any other page
+ *   does. fork(), mremap() and munmap() count it like those of a file.
+ * - There is at most one vvar mapping in an address space: map_vdso_once() looks for
+ *   one and maps the vDSO within one critical section of mmap_lock. The mapping
+ *   cannot be split, grown, or copied by mremap().
+ * - Its address is known, so vdso_join_timens() finds and zaps it, however many other
+ *   mappings there are.
+ */
+#include <linux/mm.h>
+#include <linux/mmap_lock.h>
+#include <linux/time_namespace.h>
+
+#include "timens.h"
+
+/**
+ * vvar_is_clock_page() - is this one of the two clock pages of the vvar mapping?
+ * @image:	vDSO image that is mapped
+ * @sym_offset:	offset of the page from what the symbols of @image are relative to
+ *
+ * Return: true if vvar_fault_clock_pages() maps the page.
+ */
+bool vvar_is_clock_page(const struct vdso_image *image, long sym_offset)
+{
+	return sym_offset == image->sym_vvar_page || sym_offset == image->sym_host_page;
+}
+
+/**
+ * vvar_fault_clock_pages() - map the clock pages
+ * @vma:	the vvar mapping; mmap_lock is held
+ * @base:	address that the symbols of the image are relative to
+ *
+ * In a time namespace with offsets the namespace's page takes the place of the
+ * host's, which is always at the end as well:
+ *
+ *			without offsets	namespace with offsets
+ *	sym_vvar_page		host		namespace
+ *	sym_pvclock_page	pvclock		pvclock
+ *	sym_hvclock_page	hvclock		hvclock
+ *	sym_host_page		host		host
+ *
+ * So the vDSO reads there what is the same in all namespaces, and need not know
+ * whether it is in one. Both are mapped at the first fault on either of them, which
+ * saves the second fault.
+ *
+ * Return: what a fault handler returns.
+ */
+vm_fault_t vvar_fault_clock_pages(struct vm_area_struct *vma, unsigned long base)
+{
+	const struct vdso_image *image = vma->vm_mm->context.vdso_image;
+	struct page *page = find_timens_vvar_page(vma);
+	vm_fault_t ret;
+
+	ret = vvar_insert_host(vma, base + image->sym_host_page);
+	if (ret & VM_FAULT_ERROR)
+		return ret;
+	if (page)
+		return vmf_insert_page(vma, base + image->sym_vvar_page, page);
+	return vvar_insert_host(vma, base + image->sym_vvar_page);
+}
+
+/**
+ * vvar_mremap() - follow the vvar mapping, which user space may move without the vDSO
+ * @sm:		the kind of mapping
+ * @new_vma:	where it is going to be
+ *
+ * Return: 0.
+ */
+int vvar_mremap(const struct vm_special_mapping *sm, struct vm_area_struct *new_vma)
+{
+	vvar_set_address(new_vma->vm_mm, new_vma->vm_start);
+	return 0;
+}
+
+struct vdso_data *arch_get_vdso_data(void *vvar_page)
+{
+	return vvar_page + offset_in_page(_vdso_data);
+}
+
+/**
+ * vdso_join_timens() - unmap the clock pages of a task that changes its namespace
+ * @task:	only user of its address space
+ * @ns:		namespace that it is going to be in
+ *
+ * Those of @ns are mapped at the next fault. User space may have unmapped the vvar
+ * mapping and put something else in its place.
+ */
+void vdso_join_timens(struct task_struct *task, struct time_namespace *ns)
+{
+	struct mm_struct *mm = task->mm;
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, mm->context.vvar);
+	if (vma && vma_is_special_mapping(vma, &vvar_mapping))
+		zap_vma_pages(vma);
+	mmap_read_unlock(mm);
+}
