@@ -866,6 +866,23 @@ TEST(a_second_unshare_makes_a_new_writable_namespace)
 	expect_eq(read_offsets(), offsets{ 3000s, 2000s });
 }
 
+TEST(a_runtime_within_a_namespace_starts_its_child_at_zero)
+{
+	in_namespace({ 1000s, 2000s }, [] {
+		const offsets own = read_offsets();
+		const offsets now = clocks_now();
+
+		unshare_time();
+		expect_errno(write_offsets(offsets_text({ -now.monotonic, -now.boottime })), ERANGE,
+			     "minus the own clock");
+		set_offsets({ own.monotonic - now.monotonic, own.boottime - now.boottime });
+		child([] {
+			expect_soon_after(clocks_now().monotonic, 0s, "CLOCK_MONOTONIC");
+			expect_soon_after(clocks_now().boottime, 0s, "CLOCK_BOOTTIME");
+		}).wait_ok();
+	});
+}
+
 TEST(a_new_namespace_inherits_from_the_pending_one)
 {
 	unshare_time();

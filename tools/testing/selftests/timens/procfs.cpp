@@ -152,6 +152,18 @@ offsets from_zero()
 
 } // namespace
 
+TEST(the_boot_id_is_that_of_the_machine)
+{
+	const std::string id = "/proc/sys/kernel/random/boot_id";
+
+	if (access(id.c_str(), R_OK))
+		skip("this kernel has no sysctls");
+
+	const std::string outside = read_file(id);
+
+	in_namespace(some_offsets, [&] { expect_eq(read_file(id), outside, id); });
+}
+
 TEST(uptime_is_boottime, .timeout = 30s)
 {
 	in_each_shift([](const shift &) {
