@@ -5,6 +5,7 @@
  */
 #include "capability.hpp"
 #include "kernel.hpp"
+#include "shifts.hpp"
 
 #include <climits>
 #include <future>
