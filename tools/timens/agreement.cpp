@@ -38,9 +38,11 @@ struct comparison {
 	std::function<nanoseconds()> view, reference;
 	nanoseconds may_lag{}, may_lead{};
 
-	bool is_available = true;
+	int compared = 0;
 	nanoseconds least_lag = nanoseconds::max(), most_lead = nanoseconds::min(),
 		    lowest = nanoseconds::max();
+	/* What was reported in place of a time, and why a round gave nothing. */
+	std::string nonsense = {}, failure = {}, absence = {};
 
 	void sample();
 	verdict judge() const;
@@ -56,24 +58,37 @@ void comparison::sample()
 		least_lag = std::min(least_lag, before - seen);
 		most_lead = std::max(most_lead, seen - after);
 		lowest = std::min(lowest, seen);
-	} catch (const system_failure &) {
-		is_available = false;
+		++compared;
+	} catch (const not_a_time &reported) {
+		nonsense = reported.what();
+	} catch (const system_failure &failed) {
+		(is_not_here(failed.code) ? absence : failure) = failed.what();
 	}
 }
 
 verdict comparison::judge() const
 {
-	if (!is_available)
-		return { name, true, "not available here" };
+	const auto &reason = failure.empty() ? absence : failure;
+	const auto count = std::to_string(compared);
+
+	if (!nonsense.empty())
+		return { name, finding::wrong, nonsense };
+	if (!compared && failure.empty())
+		return { name, finding::not_here, absence };
+	if (!compared)
+		return { name, finding::not_checked, failure };
 	if (lowest < 0ns)
-		return { name, false,
+		return { name, finding::wrong,
 			 format_seconds(lowest) +
-				 ": below zero; 'timens features' tells if this kernel lets it" };
+				 ": below zero; 'timens features' says if this kernel allows it" };
 	if (least_lag > may_lag)
-		return { name, false, "behind by " + format_duration(least_lag) };
+		return { name, finding::wrong, "behind by " + format_duration(least_lag) };
 	if (most_lead > may_lead)
-		return { name, false, "ahead by " + format_duration(most_lead) };
-	return { name, true, std::to_string(rounds) + " comparisons" };
+		return { name, finding::wrong, "ahead by " + format_duration(most_lead) };
+	if (compared < rounds / 2)
+		return { name, finding::not_checked, "only " + count + " comparisons: " + reason };
+	return { name, finding::good,
+		 count + " comparisons" + (reason.empty() ? "" : ", others failed: " + reason) };
 }
 
 /* By /proc, of a child that is made between the readings of the reference. */
@@ -159,21 +174,24 @@ constexpr nanoseconds wait_length = 20ms, wait_limit = 5s;
 struct wait {
 	const char *how;
 	clockid_t clock;
-	void (*sleep)(clockid_t clock, const timespec &until);
+	/* Returns an errno; EINTR from the limit. */
+	int (*sleep)(clockid_t clock, const timespec &until);
 };
 
-void wait_nanosleep(clockid_t clock, const timespec &until)
+int wait_nanosleep(clockid_t clock, const timespec &until)
 {
-	clock_nanosleep(clock, TIMER_ABSTIME, &until, nullptr);
+	return clock_nanosleep(clock, TIMER_ABSTIME, &until, nullptr);
 }
 
-void wait_futex(clockid_t clock, const timespec &until)
+int wait_futex(clockid_t clock, const timespec &until)
 {
 	std::uint32_t word = 0;
 	const int operation =
 		FUTEX_WAIT_BITSET | (clock == CLOCK_REALTIME ? FUTEX_CLOCK_REALTIME : 0);
 
-	syscall(SYS_futex, &word, operation, 0, &until, nullptr, FUTEX_BITSET_MATCH_ANY);
+	if (syscall(SYS_futex, &word, operation, 0, &until, nullptr, FUTEX_BITSET_MATCH_ANY) == 0)
+		return 0;
+	return errno == ETIMEDOUT ? 0 : errno;
 }
 
 constexpr wait waits[] = {
@@ -185,26 +203,46 @@ constexpr wait waits[] = {
 	{ "futex()", CLOCK_MONOTONIC, wait_futex },
 };
 
-verdict measure(const wait &what)
+verdict failed_verdict(const std::string &name, const system_failure &failed)
+{
+	return { name, is_not_here(failed.code) ? finding::not_here : finding::not_checked,
+		 failed.what() };
+}
+
+verdict judge_wait(const wait &what, const std::string &name)
 {
 	const itimerval limit{ {}, { wait_limit / 1s, 0 } }, none{};
+	const auto start = read_clock_by_syscall(what.clock);
+	const auto until = start + wait_length;
+
+	check(setitimer(ITIMER_REAL, &limit, nullptr), "setitimer");
+	const int error = what.sleep(what.clock, { until / 1s, (until % 1s).count() });
+	check(setitimer(ITIMER_REAL, &none, nullptr), "setitimer");
+	const auto end = read_clock_by_syscall(what.clock);
+
+	if (error && error != EINTR)
+		throw system_failure(what.how, error);
+	if (end - start >= wait_limit)
+		return { name, finding::wrong,
+			 "still waited after " + format_duration(wait_limit) + " for " +
+				 format_duration(wait_length) };
+	if (error)
+		return { name, finding::not_checked, "interrupted" };
+	if (end < until)
+		return { name, finding::wrong, "too early by " + format_duration(until - end) };
+	return { name, finding::good, "waited " + format_seconds(end - start, 3) + "s" };
+}
+
+verdict measure(const wait &what)
+{
 	const auto &clock = *std::ranges::find(all_clocks(), what.clock, &named_clock::id);
 	const auto name = full_name(clock) + ": " + what.how + " until a time";
 
-	const auto start = read_clock_by_syscall(what.clock);
-	const auto until = start + wait_length;
-	setitimer(ITIMER_REAL, &limit, nullptr);
-	what.sleep(what.clock, { until / 1s, (until % 1s).count() });
-	setitimer(ITIMER_REAL, &none, nullptr);
-	const auto end = read_clock_by_syscall(what.clock);
-
-	if (end < until)
-		return { name, false, "too early by " + format_duration(until - end) };
-	if (end - start >= wait_limit)
-		return { name, false,
-			 "still waited after " + format_duration(wait_limit) + " for " +
-				 format_duration(wait_length) };
-	return { name, true, "waited " + format_duration((end - start) / 1us * 1us) };
+	try {
+		return judge_wait(what, name);
+	} catch (const system_failure &failed) {
+		return failed_verdict(name, failed);
+	}
 }
 
 /* ------------------------------------------------------------------- steps */
@@ -213,6 +251,8 @@ verdict measure(const wait &what)
 struct latest_time {
 	std::atomic<std::int64_t> time = INT64_MIN;
 	std::atomic<std::int64_t> step_back = 0;
+	/* Why it cannot be read. */
+	std::atomic<int> error = 0;
 
 	void observe(nanoseconds (*read)(clockid_t), clockid_t clock);
 };
@@ -230,11 +270,27 @@ void latest_time::observe(nanoseconds (*read)(clockid_t), clockid_t clock)
 {
 	/* Whoever published this had read it before the reading here. */
 	const auto known = time.load(std::memory_order_acquire);
-	const auto now = read(clock).count();
 
-	if (now < known)
-		raise_to(step_back, known - now);
-	raise_to(time, now);
+	try {
+		const auto now = read(clock).count();
+
+		if (now < known)
+			raise_to(step_back, known - now);
+		raise_to(time, now);
+	} catch (const system_failure &failed) {
+		error = failed.code;
+	}
+}
+
+verdict judge_steps(const std::string &name, const latest_time &latest, const std::string &how)
+{
+	const nanoseconds step(latest.step_back.load());
+
+	if (step != 0ns)
+		return { name, finding::wrong, "stepped back by " + format_duration(step) };
+	if (latest.error)
+		return failed_verdict(name, system_failure("clock_gettime", latest.error));
+	return { name, finding::good, how };
 }
 
 constexpr clockid_t stepless[] = { CLOCK_MONOTONIC, CLOCK_MONOTONIC_RAW, CLOCK_MONOTONIC_COARSE,
@@ -327,13 +383,10 @@ std::vector<verdict> watch_steps(nanoseconds length)
 	std::vector<verdict> verdicts;
 	for (std::size_t i = 0; i < latest.size(); ++i) {
 		const auto &clock = *std::ranges::find(all_clocks(), stepless[i], &named_clock::id);
-		const nanoseconds step(latest[i].step_back.load());
 
-		verdicts.push_back({ full_name(clock) + " never steps back", step == 0ns,
-				     step == 0ns
-					     ? std::to_string(readings.load()) + " readings on " +
-						       std::to_string(cpus.size()) + " CPUs"
-					     : "stepped back by " + format_duration(step) });
+		verdicts.push_back(judge_steps(full_name(clock) + " never steps back", latest[i],
+					       std::to_string(readings.load()) + " readings on " +
+						       std::to_string(cpus.size()) + " CPUs"));
 	}
 	return verdicts;
 }

@@ -10,14 +10,23 @@
 namespace timens
 {
 
+enum class finding {
+	good,
+	/* This machine, this kernel or the caller's rights do not have it. */
+	not_here,
+	/* It has failed in a way that says nothing about the time. */
+	not_checked,
+	wrong,
+};
+
 struct verdict {
 	std::string name;
-	bool good;
+	finding found;
 	/* How it was found, or what is wrong. */
 	std::string detail;
 };
 
-/* Each view of time lies between two readings of the clock that it tells. */
+/* Each view of time lies between two readings of the clock that it reports. */
 std::vector<verdict> compare_views();
 
 /* Waits until an absolute time on each clock: not too short, not without an end. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "views.hpp"
 
-#include "error.hpp"
+#include "printable.hpp"
 #include "system.hpp"
 
 #include <algorithm>
@@ -88,11 +88,12 @@ std::string stat_field(pid_t pid, int wanted)
 }
 
 /* A kernel may write a negative number as a huge one. */
-nanoseconds from_count(const std::string &text, nanoseconds unit)
+nanoseconds from_count(const std::string &path, const std::string &text, nanoseconds unit)
 {
-	std::uint64_t number = 0;
+	std::uint64_t number;
 
-	std::from_chars(text.data(), text.data() + text.size(), number);
+	if (std::from_chars(text.data(), text.data() + text.size(), number).ec != std::errc())
+		throw not_a_time(path, text);
 	return unit * static_cast<std::int64_t>(number);
 }
 
@@ -135,6 +136,25 @@ nanoseconds offset_of(const named_clock &clock, const clock_pair &offsets)
 	return clock.follows ? offsets.*clock.follows : 0ns;
 }
 
+not_a_time::not_a_time(const std::string &where, const std::string &text)
+	: error(where + ": '" + printable(text.substr(0, 40)) + "' is not a time")
+{
+}
+
+bool is_not_here(int code)
+{
+	switch (code) {
+	case EINVAL: /* unknown clock; alarm clock without a clock that wakes */
+	case EOPNOTSUPP:
+	case ENOSYS:
+	case EPERM: /* alarm clocks take CAP_WAKE_ALARM */
+	case EACCES:
+	case ENOENT: /* /proc may be mounted in part */
+		return true;
+	}
+	return false;
+}
+
 nanoseconds read_clock(clockid_t clock)
 {
 	timespec now;
@@ -163,7 +183,11 @@ nanoseconds read_proc_uptime()
 {
 	const auto text = read_file("/proc/uptime");
 
-	return parse_duration(text.substr(0, text.find(' ')));
+	try {
+		return parse_duration(text.substr(0, text.find(' ')));
+	} catch (const usage_error &) {
+		throw not_a_time("/proc/uptime", text);
+	}
 }
 
 nanoseconds read_boot_date()
@@ -172,13 +196,14 @@ nanoseconds read_boot_date()
 	const auto start = text.find("btime ");
 
 	if (start == std::string::npos)
-		throw error("/proc/stat has no btime");
-	return from_count(text.substr(start + std::strlen("btime ")), 1s);
+		throw not_a_time("/proc/stat btime", "");
+	return from_count("/proc/stat btime", text.substr(start + std::strlen("btime ")), 1s);
 }
 
 nanoseconds read_start_time(pid_t pid)
 {
-	return from_count(stat_field(pid, 22), nanoseconds(1s) / sysconf(_SC_CLK_TCK));
+	return from_count(proc_path(pid, "stat"), stat_field(pid, 22),
+			  nanoseconds(1s) / sysconf(_SC_CLK_TCK));
 }
 
 nanoseconds read_clock_by_timerfd(clockid_t clock)
@@ -216,8 +241,8 @@ std::optional<nanoseconds> view::try_read() const
 	try {
 		return read();
 	} catch (const system_failure &failure) {
-		if (failure.code == EINVAL || failure.code == EOPNOTSUPP || failure.code == EPERM ||
-		    failure.code == ENOENT || failure.code == EACCES || failure.code == ESRCH)
+		/* The process that it is about may have ended. */
+		if (is_not_here(failure.code) || failure.code == ESRCH)
 			return {};
 		throw;
 	}

@@ -2,6 +2,7 @@
 /* Every way in which a program can see the time, and which offset moves it. */
 #pragma once
 
+#include "error.hpp"
 #include "offsets.hpp"
 
 #include <ctime>
@@ -36,10 +37,20 @@ std::string full_name(const named_clock &clock);
 
 nanoseconds offset_of(const named_clock &clock, const clock_pair &offsets);
 
+/* A file holds something else where a time is expected. */
+class not_a_time : public error {
+public:
+	not_a_time(const std::string &where, const std::string &text);
+};
+
+/* Does this errno of a view mean that the machine, the kernel or the caller's rights lack it? */
+bool is_not_here(int code);
+
 /* By the vDSO, and by the system call. These throw system_failure. */
 nanoseconds read_clock(clockid_t clock);
 nanoseconds read_clock_by_syscall(clockid_t clock);
 
+/* Those of files also throw not_a_time. */
 nanoseconds read_sysinfo_uptime();
 nanoseconds read_proc_uptime();
 nanoseconds read_boot_date();

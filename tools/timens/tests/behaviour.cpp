@@ -10,11 +10,18 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstddef>
 #include <fcntl.h>
 #include <filesystem>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pty.h>
 #include <sstream>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -166,6 +173,51 @@ void expect_refused(const finished &run, int code, const std::string &message)
 	expect(run.errors.find(message) != std::string::npos,
 	       "standard error has '" + message + "': " + run.errors);
 	expect_eq(std::ranges::count(run.errors, '\n'), 1, "lines on standard error");
+}
+
+/* From here on the system call fails with EIO in this process and its children. */
+void make_fail(std::initializer_list<int> calls)
+{
+	std::vector<sock_filter> filter{ BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+						  offsetof(seccomp_data, nr)) };
+
+	for (const auto call : calls) {
+		filter.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+					  static_cast<std::uint32_t>(call), 0, 1));
+		filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EIO));
+	}
+	filter.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+	const sock_fprog program{ static_cast<unsigned short>(filter.size()), filter.data() };
+
+	check(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "PR_SET_NO_NEW_PRIVS");
+	const outcome filtered = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+	if (filtered.error == EINVAL)
+		skip("the kernel has no seccomp filters");
+	check(filtered, "PR_SET_SECCOMP");
+}
+
+/* A mount namespace of its own, in which a file shows another text. */
+void put_over(const std::string &path, const std::string &text)
+{
+	const std::string file = "/tmp/put_over." + std::to_string(getpid());
+
+	check(unshare(CLONE_NEWNS), "unshare");
+	check(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), "mount");
+	const auto made = unique_fd(static_cast<int>(
+		check(open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644), "open")));
+	check(write(made.get(), text.data(), text.size()), "write");
+	check(mount(file.c_str(), path.c_str(), nullptr, MS_BIND, nullptr), "mount");
+	check(unlink(file.c_str()), "unlink");
+}
+
+/* The last line of a text. */
+std::string last_line(const std::string &text)
+{
+	const auto end = text.find_last_not_of('\n');
+
+	return end == text.npos
+		       ? ""
+		       : text.substr(text.rfind('\n', end) + 1, end - text.rfind('\n', end));
 }
 
 std::string offsets_file(const std::string &monotonic, const std::string &boottime)
@@ -533,6 +585,75 @@ TEST(check_of_a_process_enters_its_namespace, .timeout = patience)
 	expect_eq(check.exit_code(), 0, check.output + check.errors);
 	expect(check.output.find("CLOCK_BOOTTIME never steps back") != std::string::npos,
 	       check.output);
+}
+
+TEST(check_counts_what_it_has_found, .timeout = patience)
+{
+	const auto check = run_timens({ "check", "-s", "0.2" });
+	const auto line = last_line(check.output);
+	int all = 0, not_here = -1;
+
+	expect_eq(check.exit_code(), 0, check.output + check.errors);
+	expect_eq(std::sscanf(line.c_str(), "%d checks, %d not possible here", &all, &not_here), 2,
+		  line);
+	expect(line.ends_with(" not possible here, 0 not checked, 0 wrong"), line);
+	/* The heading and this line are no checks. */
+	expect_eq(std::ranges::count(check.output, '\n') - 2, all, check.output);
+	expect_ge(all, 30);
+	expect_eq(line, std::to_string(all) + " checks, " + std::to_string(not_here) +
+				" not possible here, 0 not checked, 0 wrong");
+}
+
+TEST(check_does_not_call_good_what_it_could_not_check, .timeout = patience)
+{
+	make_fail({ SYS_sysinfo, SYS_timerfd_create });
+	const auto check = run_timens({ "check", "-s", "0.2" });
+
+	expect_eq(check.exit_code(), 3, check.output + check.errors);
+	expect(find_row(check.output, "CLOCK_BOOTTIME: sysinfo() uptime")
+		       .ends_with("uptime not checked sysinfo: Input/output error"),
+	       check.output);
+	expect(find_row(check.output, "CLOCK_MONOTONIC: timerfd_settime() deadlines")
+		       .ends_with("not checked timerfd_create: Input/output error"),
+	       check.output);
+	expect(last_line(check.output).ends_with(", 4 not checked, 0 wrong"), check.output);
+
+	const auto quiet = run_timens({ "check", "-s", "0.2", "-q", "-n" });
+	expect_eq(quiet.exit_code(), 3, quiet.output + quiet.errors);
+	expect_eq(std::ranges::count(quiet.output, '\n'), 4, quiet.output);
+}
+
+TEST(check_says_what_the_user_may_not_do_and_is_content, .timeout = patience)
+{
+	const auto check = run_timens_as(1234, { "check", "-s", "0.2", "-o", "CHECK,RESULT" });
+
+	/* What wakes a machine takes a privilege or an RTC, where there is one. */
+	expect_eq(check.exit_code(), 0, check.output + check.errors);
+	expect(last_line(check.output).ends_with(" 0 not checked, 0 wrong"), check.output);
+}
+
+TEST(check_finds_an_uptime_that_is_not_a_time, .timeout = patience)
+{
+	put_over("/proc/uptime", "");
+	const auto check = run_timens({ "check", "-s", "0.2" });
+
+	expect_eq(check.exit_code(), 1, check.output + check.errors);
+	expect_eq(find_row(check.output, "CLOCK_BOOTTIME: /proc/uptime"),
+		  std::string("CLOCK_BOOTTIME: /proc/uptime WRONG /proc/uptime: '' is not a time"));
+	expect(last_line(check.output).ends_with(" 0 not checked, 1 wrong"), check.output);
+}
+
+TEST(check_finds_an_uptime_of_another_clock, .timeout = patience)
+{
+	put_over("/proc/uptime", "1.00 1.00\n");
+	const auto check = run_timens(
+		{ "run", "--uptime", "1d", "--", timens_path, "check", "-s", "0.2", "-q" });
+
+	expect_eq(check.exit_code(), 1, check.output + check.errors);
+	expect(find_row(check.output, "CLOCK_BOOTTIME: /proc/uptime")
+		       .starts_with("CLOCK_BOOTTIME: /proc/uptime WRONG behind by 23h59m"),
+	       check.output);
+	expect(last_line(check.output).ends_with(" 1 wrong"), check.output);
 }
 
 TEST(check_is_content_with_a_namespace_at_zero, .timeout = patience,
