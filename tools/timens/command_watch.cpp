@@ -52,15 +52,15 @@ settings parse(int argc, char **argv)
 		if (given == 'i') {
 			wanted.interval = parse_duration(optarg);
 			if (wanted.interval < 10ms)
-				options.fail("--interval wants 10ms or more, not '" +
-					     std::string(optarg) + "'");
+				throw usage_error("invalid --interval '" + std::string(optarg) +
+						  "': 10ms or more");
 		} else if (given == 'c') {
 			const auto *end = optarg + std::strlen(optarg);
 			unsigned int count = 0;
 
 			if (std::from_chars(optarg, end, count).ptr != end || count == 0)
-				options.fail("--count wants a number from 1, not '" +
-					     std::string(optarg) + "'");
+				throw usage_error("invalid --count '" + std::string(optarg) +
+						  "': a number from 1");
 			wanted.count = count;
 		} else {
 			take_table_option(given, wanted.table);

@@ -59,7 +59,7 @@ public:
 		if (!negative)
 			take('+');
 		if (rest.empty())
-			fail("a duration such as 3d4h, 90s or 0.5s is wanted");
+			fail("expected a duration such as 3d4h, 90s or 0.5s");
 		while (!rest.empty()) {
 			const auto number = take_number();
 			const auto &unit = take_unit(previous);
@@ -77,7 +77,7 @@ private:
 
 	[[noreturn]] void fail(const std::string &message) const
 	{
-		throw usage_error("'" + std::string(text) + "': " + message);
+		throw usage_error("invalid duration '" + std::string(text) + "': " + message);
 	}
 
 	[[noreturn]] void fail_range() const
@@ -109,12 +109,12 @@ private:
 		decimal number{ take_while(is_digit), {} };
 
 		if (number.whole.empty())
-			fail("a number is wanted before '" + std::string(rest) +
+			fail("expected a number before '" + std::string(rest) +
 			     "', as in 3d4h, 90s or 0.5s");
 		if (take('.')) {
 			number.fraction = take_while(is_digit);
 			if (number.fraction.empty())
-				fail("digits are wanted after the point");
+				fail("expected digits after the point");
 		}
 		return number;
 	}
@@ -129,7 +129,7 @@ private:
 			if (unit.name != name)
 				continue;
 			if (previous && &unit <= previous)
-				fail("larger units come first, and each only once");
+				fail("larger units come first, each only once");
 			return unit;
 		}
 		fail((name.empty() ? "a unit is missing" : "no unit '" + std::string(name) + "'") +

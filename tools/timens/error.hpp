@@ -40,6 +40,15 @@ public:
 	}
 };
 
+/*
+ * The options or the number of operands are wrong, so that --help is of use. The
+ * message is empty where getopt(3) has already written its own.
+ */
+class syntax_error : public usage_error {
+public:
+	using usage_error::usage_error;
+};
+
 /* A failed call: its name and its errno, and advice where there is some. */
 class system_failure : public error {
 public:

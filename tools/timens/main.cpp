@@ -57,32 +57,47 @@ const verb &find_verb(const std::string &name)
 		verbs, [&](const verb &candidate) { return name == candidate.name; });
 
 	if (found == std::end(verbs))
-		throw usage_error("no command '" + name + "'; try 'timens --help'");
+		throw syntax_error("no command '" + name + "'");
 	return *found;
 }
 
-int report(const char *message, int status)
+void complain(const std::string &name, const std::string &message)
 {
-	std::fprintf(stderr, "timens: %s\n", message);
-	return status;
+	std::fprintf(stderr, "%s: %s\n", name.c_str(), message.c_str());
+}
+
+int report(const std::string &name, const error &failure)
+{
+	const std::string message = failure.what();
+
+	if (!message.empty())
+		complain(name, message);
+	if (dynamic_cast<const syntax_error *>(&failure))
+		std::fprintf(stderr, "Try '%s --help' for more information.\n", name.c_str());
+	return failure.status;
 }
 
 int run_verb(const verb &chosen, int argc, char **argv)
 {
+	const auto name = std::string("timens ") + chosen.name;
+	const auto status_for = [&](int own) {
+		return chosen.becomes_program && own < exit_no_run ? exit_no_run : own;
+	};
+
 	try {
 		return chosen.command(argc, argv);
 	} catch (const error &failure) {
-		const bool is_own = failure.status < exit_no_run;
-
-		return report(failure.what(),
-			      chosen.becomes_program && is_own ? exit_no_run : failure.status);
+		return status_for(report(name, failure));
+	} catch (const std::exception &failure) {
+		complain(name, failure.what());
+		return status_for(exit_failure);
 	}
 }
 
 int run(int argc, char **argv)
 {
 	if (argc < 2)
-		throw usage_error("a command is wanted; try 'timens --help'");
+		throw syntax_error("missing command");
 	const std::string first = argv[1];
 	if (first == "-h" || first == "--help")
 		throw information{ help_text() };
@@ -114,8 +129,6 @@ int main(int argc, char **argv)
 			return exit_good;
 		}
 	} catch (const error &failure) {
-		return report(failure.what(), failure.status);
-	} catch (const std::exception &failure) {
-		return report(failure.what(), exit_failure);
+		return report("timens", failure);
 	}
 }

@@ -21,19 +21,18 @@ std::string version_text()
 
 option_parser::option_parser(int argc, char **argv, std::string shorts, std::vector<option> longs,
 			     std::string help)
-	: argc(argc)
+	: name(std::string("timens ") + argv[0])
+	, argc(argc)
 	, argv(argv)
 	, short_options(std::move(shorts))
 	, options(std::move(longs))
 	, help(std::move(help))
 {
-	/* A leading ':' has a missing argument told from an unknown option. */
-	short_options.insert(short_options.starts_with('+') ? 1 : 0, ":");
 	short_options += "hV";
 	options.push_back({ "help", no_argument, nullptr, 'h' });
 	options.push_back({ "version", no_argument, nullptr, 'V' });
 	options.push_back({});
-	opterr = 0;
+	argv[0] = this->name.data();
 	optind = 0;
 }
 
@@ -46,14 +45,8 @@ int option_parser::next()
 		throw information{ help };
 	case 'V':
 		throw information{ version_text() };
-	case ':':
-		fail("option '" + std::string(argv[optind - 1]) + "' wants an argument");
 	case '?':
-		/* optopt is 0 for a long one, which the scan has gone past. */
-		if (optopt && optopt < 256)
-			fail(std::string("unrecognized option '-") + static_cast<char>(optopt) +
-			     "'");
-		fail("unrecognized option '" + std::string(argv[optind - 1]) + "'");
+		fail("");
 	}
 	return given;
 }
@@ -64,20 +57,20 @@ std::span<char *> option_parser::operands() const
 }
 
 std::span<char *> option_parser::operands(std::size_t least, std::size_t most,
-					  const std::string &wanted) const
+					  const std::string &names) const
 {
 	const auto left = operands();
 
 	if (left.size() < least)
-		fail(wanted + " is wanted");
+		fail("missing operand: " + names);
 	if (left.size() > most)
-		fail("unexpected argument '" + std::string(left[most]) + "'");
+		fail("extra operand '" + std::string(left[most]) + "'");
 	return left;
 }
 
 void option_parser::fail(const std::string &message) const
 {
-	throw usage_error(message + "; try 'timens " + argv[0] + " --help'");
+	throw syntax_error(message);
 }
 
 std::vector<option> table_long_options(std::vector<option> more)

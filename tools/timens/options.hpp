@@ -23,24 +23,29 @@ std::string version_text();
 class option_parser {
 public:
 	/*
-	 * argv[0] is the verb. Short options begin with '+' where the first operand
-	 * is a command, whose options are its own. --help and --version are added.
+	 * argv[0] is the verb, and becomes what getopt(3) begins its messages with.
+	 * Short options begin with '+' where the first operand is a command, whose
+	 * options are its own. --help and --version are added.
 	 */
 	option_parser(int argc, char **argv, std::string short_options, std::vector<option> options,
 		      std::string help);
 
-	/* The short option, or the value of a long one; -1 when there are no more. */
+	/*
+	 * The short option, or the value of a long one; -1 when there are no more.
+	 * Throws syntax_error after getopt(3) has said what is wrong.
+	 */
 	int next();
 
 	/* What is left; for after the last option. */
 	std::span<char *> operands() const;
-	/* Throws usage_error unless there are so many; wanted says which. */
+	/* Throws syntax_error unless there are so many; names says which. */
 	std::span<char *> operands(std::size_t least, std::size_t most,
-				   const std::string &wanted) const;
+				   const std::string &names) const;
 
 	[[noreturn]] void fail(const std::string &message) const;
 
 private:
+	std::string name;
 	int argc;
 	char **argv;
 	std::string short_options;

@@ -64,31 +64,40 @@ TEST(duration, reaches_both_ends_and_no_further)
 	for (const auto *text :
 	     { "9223372036.854775808", "-9223372036.854775809", "18446744073709551616ns",
 	       "18446744073709551615w", "99999999999999999999999999999999999999999999" })
-		EXPECT_EQ(refusal(text), "'" + std::string(text) +
+		EXPECT_EQ(refusal(text), "invalid duration '" + std::string(text) +
 						 "': beyond the 292 years that a clock can count");
 }
 
 TEST(duration, refuses_what_is_finer_than_a_nanosecond)
 {
 	for (const auto *text : { "0.0000000001s", "0.5ns", "0.0000000000000000000000001w" })
-		EXPECT_EQ(refusal(text), "'" + std::string(text) + "': finer than a nanosecond");
+		EXPECT_EQ(refusal(text),
+			  "invalid duration '" + std::string(text) + "': finer than a nanosecond");
 }
 
 TEST(duration, refuses_what_is_not_one_and_says_what_would_be)
 {
-	EXPECT_EQ(refusal(""), "'': a duration such as 3d4h, 90s or 0.5s is wanted");
-	EXPECT_EQ(refusal("-"), "'-': a duration such as 3d4h, 90s or 0.5s is wanted");
-	EXPECT_EQ(refusal("+-1"), "'+-1': a number is wanted before '-1', as in 3d4h, 90s or 0.5s");
-	EXPECT_EQ(refusal("h"), "'h': a number is wanted before 'h', as in 3d4h, 90s or 0.5s");
-	EXPECT_EQ(refusal("1.s"), "'1.s': digits are wanted after the point");
-	EXPECT_EQ(refusal("1x"), "'1x': no unit 'x'; there are w, d, h, m, s, ms, us and ns");
-	EXPECT_EQ(refusal("1 s"),
-		  "'1 s': a unit is missing; there are w, d, h, m, s, ms, us and ns");
-	EXPECT_EQ(refusal("1d2"),
-		  "'1d2': a unit is missing; there are w, d, h, m, s, ms, us and ns");
-	EXPECT_EQ(refusal("1h2d"), "'1h2d': larger units come first, and each only once");
-	EXPECT_EQ(refusal("1h2h"), "'1h2h': larger units come first, and each only once");
-	EXPECT_EQ(refusal("0x10"), "'0x10': no unit 'x'; there are w, d, h, m, s, ms, us and ns");
+	EXPECT_EQ(refusal(""),
+		  "invalid duration '': expected a duration such as 3d4h, 90s or 0.5s");
+	EXPECT_EQ(refusal("-"),
+		  "invalid duration '-': expected a duration such as 3d4h, 90s or 0.5s");
+	EXPECT_EQ(refusal("+-1"),
+		  "invalid duration '+-1': expected a number before '-1', as in 3d4h, 90s or 0.5s");
+	EXPECT_EQ(refusal("h"),
+		  "invalid duration 'h': expected a number before 'h', as in 3d4h, 90s or 0.5s");
+	EXPECT_EQ(refusal("1.s"), "invalid duration '1.s': expected digits after the point");
+	EXPECT_EQ(refusal("1x"),
+		  "invalid duration '1x': no unit 'x'; there are w, d, h, m, s, ms, us and ns");
+	EXPECT_EQ(refusal("1 s"), "invalid duration '1 s': a unit is missing; there are w, d, h, "
+				  "m, s, ms, us and ns");
+	EXPECT_EQ(refusal("1d2"), "invalid duration '1d2': a unit is missing; there are w, d, h, "
+				  "m, s, ms, us and ns");
+	EXPECT_EQ(refusal("1h2d"),
+		  "invalid duration '1h2d': larger units come first, each only once");
+	EXPECT_EQ(refusal("1h2h"),
+		  "invalid duration '1h2h': larger units come first, each only once");
+	EXPECT_EQ(refusal("0x10"),
+		  "invalid duration '0x10': no unit 'x'; there are w, d, h, m, s, ms, us and ns");
 }
 
 TEST(duration, is_written_with_few_words)
