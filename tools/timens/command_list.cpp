@@ -15,11 +15,11 @@ namespace
 constexpr column columns[] = {
 	{ "NS", "number of the namespace (inode)", true },
 	{ "OWNER", "user ID of its owner", true },
-	{ "MONOTONIC", "offset of CLOCK_MONOTONIC from the host's", true },
-	{ "BOOTTIME", "offset of CLOCK_BOOTTIME from the host's", true },
-	{ "MONOTONIC-NOW", "what CLOCK_MONOTONIC shows in it, in seconds", true, false },
-	{ "BOOTTIME-NOW", "what CLOCK_BOOTTIME shows in it, in seconds", true, false },
-	{ "UPTIME", "the same as a duration", true, false },
+	{ "MONOTONIC", "offset of CLOCK_MONOTONIC from the host's", true, true, true },
+	{ "BOOTTIME", "offset of CLOCK_BOOTTIME from the host's", true, true, true },
+	{ "MONOTONIC-NOW", "what CLOCK_MONOTONIC shows in it, in seconds", true, false, true },
+	{ "BOOTTIME-NOW", "what CLOCK_BOOTTIME shows in it, in seconds", true, false, true },
+	{ "UPTIME", "the same as a duration", true, false, true },
 	{ "NPROCS", "number of processes in it", true },
 	{ "PID", "the process in it with the lowest ID", true },
 	{ "UID", "user ID of that process", true, false },
@@ -52,21 +52,20 @@ std::string list_text(const table_options &options)
 	const auto host = read_host_clocks(own_offsets());
 	const auto offset_cell = [](nanoseconds clock_pair::*which) {
 		return [=](const clock_pair &offsets) {
-			return cell::number(format_offset(offsets.*which),
-					    (offsets.*which).count());
+			return cell::time(format_offset(offsets.*which), offsets.*which);
 		};
 	};
 	const auto clock_cell = [&](nanoseconds clock_pair::*which) {
 		return [&host, which](const clock_pair &offsets) {
 			const auto now = host.*which + offsets.*which;
 
-			return cell::number(format_seconds(now, 2), now.count());
+			return cell::time(format_seconds(now, 2), now);
 		};
 	};
 	const auto uptime_cell = [&](const clock_pair &offsets) {
 		const auto now = host.boottime + offsets.boottime;
 
-		return cell::number(format_duration(std::chrono::floor<seconds>(now)), now.count());
+		return cell::time(format_duration(std::chrono::floor<seconds>(now)), now);
 	};
 
 	for (const auto &entry : list_namespaces())

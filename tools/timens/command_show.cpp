@@ -14,9 +14,10 @@ namespace
 
 constexpr column columns[] = {
 	{ "VIEW", "a clock, and how it is read; or another view of time" },
-	{ "HERE", "what it shows here, in seconds", true },
-	{ "THERE", "what it shows there, in seconds", true },
-	{ "OFFSET", "there: from here; without another namespace: from the host", true },
+	{ "HERE", "what it shows here, in seconds", true, true, true },
+	{ "THERE", "what it shows there, in seconds", true, true, true },
+	{ "OFFSET", "there: from here; without another namespace: from the host", true, true,
+	  true },
 	{ "STATE", "ok, WRONG where the offsets of the namespace say another time" },
 };
 constexpr column columns_here[] = { columns[0], columns[1], columns[3] };
@@ -43,12 +44,12 @@ std::string help()
 
 cell seconds_cell(const std::optional<nanoseconds> &time)
 {
-	return time ? cell::number(format_seconds(*time, 3), time->count()) : cell::none();
+	return time ? cell::time(format_seconds(*time, 3), *time) : cell::none();
 }
 
 cell offset_cell(nanoseconds offset)
 {
-	return cell::number(format_offset(offset), offset.count());
+	return cell::time(format_offset(offset), offset);
 }
 
 nanoseconds round_to(nanoseconds time, nanoseconds unit)

@@ -54,6 +54,16 @@ std::size_t width_of(const std::string &text)
 	return std::ranges::count_if(text, [](char c) { return (c & 0xc0) != 0x80; });
 }
 
+/* "MONOTONIC-NOW" is "monotonic_now_ns". */
+std::string key_of(const column &column)
+{
+	std::string key = column.name;
+
+	for (auto &c : key)
+		c = c == '-' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+	return key + (column.is_time ? "_ns" : "");
+}
+
 std::string cut(const std::string &text, std::size_t width)
 {
 	std::size_t seen = 0;
@@ -72,14 +82,16 @@ cell cell::text(const std::string &value)
 	return { value, quote_json(value) };
 }
 
-cell cell::number(const std::string &shown, long long exact)
+cell cell::time(const std::string &shown, std::chrono::nanoseconds exact)
 {
-	return { shown, std::to_string(exact) };
+	return { shown, quote_json(std::to_string(exact.count())) };
 }
 
 cell cell::number(long long value)
 {
-	return number(std::to_string(value), value);
+	const auto text = std::to_string(value);
+
+	return { text, text };
 }
 
 cell cell::boolean(bool value, const char *if_true, const char *if_false)
@@ -150,13 +162,8 @@ std::string table::json() const
 
 		text += fmt::format("{}\n      {{", between_rows);
 		for (const auto i : chosen) {
-			std::string key = columns[i].name;
-
-			std::ranges::transform(key, key.begin(), [](unsigned char c) {
-				return static_cast<char>(std::tolower(c));
-			});
-			text += fmt::format("{}\n         {}: {}", between, quote_json(key),
-					    row[i].json);
+			text += fmt::format("{}\n         {}: {}", between,
+					    quote_json(key_of(columns[i])), row[i].json);
 			between = ",";
 		}
 		text += "\n      }";

@@ -2,6 +2,7 @@
 /* Tables as lsns(8) prints them: for people, without headings, chosen columns, or as JSON. */
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,8 +14,11 @@ namespace timens
 /* A value as people read it, and as JSON has it. */
 struct cell {
 	static cell text(const std::string &value);
-	/* Seconds in the table are exact nanoseconds in JSON. */
-	static cell number(const std::string &shown, long long exact);
+	/*
+	 * For a column of times. Nanoseconds are a string in JSON, as many readers
+	 * hold numbers in 53 bits.
+	 */
+	static cell time(const std::string &shown, std::chrono::nanoseconds exact);
 	static cell number(long long value);
 	static cell boolean(bool value, const char *if_true, const char *if_false);
 	/* "-" and null */
@@ -29,6 +33,8 @@ struct column {
 	bool right = false;
 	/* Shown without -o. */
 	bool standard = true;
+	/* Of times: the key in JSON names the unit. */
+	bool is_time = false;
 };
 
 struct table_options {

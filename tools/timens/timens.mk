@@ -31,6 +31,7 @@ check-tool: check-tool-host check-tool-guest ## test timens, on the host and in 
 check-tool-host: build/tool/test_units tool # the parts of timens, its manual and completion
 	@build/tool/test_units --gtest_brief=1
 	@$(tool_source)/tests/check-texts build/tool/timens $(tool_source)
+	@$(tool_source)/tests/check-json build/tool/timens
 
 check-tool-guest: kernel-$(KERNEL) build/tool/timens build/tool/behaviour build/guest/init # timens on KERNEL
 	@vm/build-initramfs $(call tree_of,$(KERNEL)) build/guest/init build/tool/guest.cpio \

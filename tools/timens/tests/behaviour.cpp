@@ -541,7 +541,8 @@ TEST(list_in_json_has_exact_nanoseconds, .timeout = patience)
 	sleeper.wait_until_it_is("sleep");
 	const auto list = run_timens({ "list", "--json", "-o", "pid,monotonic" });
 	expect(list.output.find("\"pid\": " + sleeper.pid() +
-				",\n         \"monotonic\": 86400000000001\n") != std::string::npos,
+				",\n         \"monotonic_ns\": \"86400000000001\"\n") !=
+		       std::string::npos,
 	       list.output);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "../table.hpp"
+#include "../duration.hpp"
 #include "../error.hpp"
 
 #include <gtest/gtest.h>
@@ -12,7 +13,7 @@ namespace
 
 constexpr column columns[] = {
 	{ "NS", "a number", true },
-	{ "OFFSET", "a time", true },
+	{ "OFFSET", "a time", true, true, true },
 	{ "UID", "hidden", true, false },
 	{ "COMMAND", "a text" },
 };
@@ -21,9 +22,9 @@ std::string text_of(const table_options &options, std::size_t width = 0)
 {
 	table shown("namespaces", columns, options);
 
-	shown.add({ cell::number(4026531834), cell::number("0s", 0), cell::number(0),
+	shown.add({ cell::number(4026531834), cell::time("0s", 0ns), cell::number(0),
 		    cell::text("init") });
-	shown.add({ cell::number(7), cell::number("+1d", 86400000000000), cell::none(),
+	shown.add({ cell::number(7), cell::time("+1d", 24h + 1ns), cell::none(),
 		    cell::text("say \"ä\\\n\"") });
 	return shown.text(width);
 }
@@ -75,13 +76,13 @@ TEST(table, has_exact_numbers_in_json)
 		  "   \"namespaces\": [\n"
 		  "      {\n"
 		  "         \"ns\": 4026531834,\n"
-		  "         \"offset\": 0,\n"
+		  "         \"offset_ns\": \"0\",\n"
 		  "         \"uid\": 0,\n"
 		  "         \"command\": \"init\"\n"
 		  "      },\n"
 		  "      {\n"
 		  "         \"ns\": 7,\n"
-		  "         \"offset\": 86400000000000,\n"
+		  "         \"offset_ns\": \"86400000000001\",\n"
 		  "         \"uid\": null,\n"
 		  "         \"command\": \"say \\\"ä\\\\\\u000a\\\"\"\n"
 		  "      }\n"
