@@ -29,8 +29,8 @@ const char *const help =
 	"\nUsage:\n timens run [options] [--] [<program> [<argument>...]]\n\n"
 	"Run a program, or a shell, in a new time namespace.\n\n"
 	"Options:\n"
-	"     --monotonic <offset>|=<value>  move CLOCK_MONOTONIC\n"
-	"     --boottime <offset>|=<value>   move CLOCK_BOOTTIME, and with it the uptime\n"
+	"     --monotonic <offset>|@<value>  move CLOCK_MONOTONIC\n"
+	"     --boottime <offset>|@<value>   move CLOCK_BOOTTIME, and with it the uptime\n"
 	"     --uptime <duration>            both as on a machine that booted so long ago\n"
 	" -U, --user                         make a user namespace too; needs no privilege\n"
 	" -r, --map-root-user                be root in it (implies --user)\n"
@@ -39,7 +39,8 @@ const char *const help =
 	" -V, --version                      display version\n"
 	"\n"
 	"An <offset> such as +3d4h, -90s or 0.5s is from the clock of the host, a <value>\n"
-	"is what the clock shows when the program starts. Units are w d h m s ms us ns.\n"
+	"is what the clock shows when the program starts, and may also follow '='. Units\n"
+	"are w d h m s ms us ns.\n"
 	"\nFor more details see timens(1).\n";
 
 enum long_option { opt_monotonic = 256, opt_boottime, opt_uptime };
@@ -72,10 +73,11 @@ settings parse(int argc, char **argv)
 			wanted.boottime = parse_clock_setting(optarg);
 			break;
 		case opt_uptime:
-			if (optarg[0] == '=' || optarg[0] == '+')
-				options.fail("--uptime wants a duration without '" +
-					     std::string(optarg, 1) + "'");
-			wanted.uptime = parse_clock_setting(std::string("=") + optarg);
+			if (optarg[0] == '@' || optarg[0] == '=' || optarg[0] == '+')
+				throw usage_error("invalid --uptime '" + std::string(optarg) +
+						  "': a duration without '" +
+						  std::string(optarg, 1) + "'");
+			wanted.uptime = parse_clock_setting(std::string("@") + optarg);
 			break;
 		case 'U':
 			if (wanted.user == user_mapping::none)
@@ -99,12 +101,14 @@ settings parse(int argc, char **argv)
 clock_pair resolve_all(const settings &wanted, const clock_pair &own)
 {
 	const auto host = read_host_clocks(own);
+	const auto option = [&](const char *name) { return wanted.uptime ? "--uptime" : name; };
 	auto offsets = own;
 
 	if (wanted.monotonic)
-		offsets.monotonic = resolve(*wanted.monotonic, "--monotonic", host.monotonic);
+		offsets.monotonic =
+			resolve(*wanted.monotonic, option("--monotonic"), host.monotonic);
 	if (wanted.boottime)
-		offsets.boottime = resolve(*wanted.boottime, "--boottime", host.boottime);
+		offsets.boottime = resolve(*wanted.boottime, option("--boottime"), host.boottime);
 	return offsets;
 }
 

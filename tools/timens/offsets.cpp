@@ -15,8 +15,10 @@ namespace
 /* Half of what the kernel's clocks can count, so that they do not run over. */
 constexpr nanoseconds latest = 4'611'686'019s - 1ns;
 
+} /* namespace */
+
 /* The way through the past keeps the earliest time from running over. */
-std::optional<nanoseconds> join(std::int64_t whole, std::int64_t fraction)
+std::optional<nanoseconds> join_time(std::int64_t whole, std::int64_t fraction)
 {
 	const std::int64_t borrow = whole < 0 ? nanoseconds(1s).count() : 0;
 	std::int64_t sum;
@@ -27,34 +29,33 @@ std::optional<nanoseconds> join(std::int64_t whole, std::int64_t fraction)
 	return nanoseconds(sum);
 }
 
-} /* namespace */
-
 clock_setting parse_clock_setting(std::string_view text)
 {
-	if (!text.starts_with('='))
+	if (!text.starts_with('@') && !text.starts_with('='))
 		return { setting_kind::offset, parse_duration(text) };
 	const auto value = parse_duration(text.substr(1));
 	if (value < 0ns)
-		throw usage_error("'" + std::string(text) + "': a clock cannot be below zero");
+		throw usage_error("invalid value '" + std::string(text.substr(1)) +
+				  "': a clock cannot be below zero");
 	return { setting_kind::value, value };
 }
 
-nanoseconds resolve(const clock_setting &setting, std::string_view clock, nanoseconds host)
+nanoseconds resolve(const clock_setting &setting, std::string_view option, nanoseconds host)
 {
 	const bool exact = setting.kind == setting_kind::value;
 	const auto value = exact ? setting.time : add(host, setting.time);
-	const auto name = std::string(clock) + " '" + (exact ? "=" : "") +
+	const auto name = std::string(option) + " '" +
 			  (exact ? format_duration(setting.time) : format_offset(setting.time)) +
 			  "': ";
 
 	if (value && *value < 0ns)
-		throw usage_error(name + "the clock would be below zero; -" +
-				  format_duration(std::chrono::floor<seconds>(host)) +
-				  " is the least, or =0");
+		throw usage_error(name + "the clock would be below zero: the lowest offset is -" +
+				  format_duration(std::chrono::floor<seconds>(host)) + ", or " +
+				  std::string(option) + " @0 for the lowest value");
 	if (!value || *value > latest)
-		throw usage_error(name + "the clock would be beyond 146 years; =" +
-				  format_duration(std::chrono::floor<seconds>(latest)) +
-				  " is the most");
+		throw usage_error(name +
+				  "the clock would be beyond 146 years: the highest value is " +
+				  format_duration(std::chrono::floor<seconds>(latest)));
 	return *value - host;
 }
 
@@ -79,7 +80,7 @@ std::optional<clock_pair> parse_offsets(const std::string &text)
 	int found = 0;
 
 	while (words >> clock >> whole >> fraction) {
-		const auto time = join(whole, fraction);
+		const auto time = join_time(whole, fraction);
 
 		if (!time)
 			return {};

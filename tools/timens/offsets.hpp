@@ -7,6 +7,7 @@
 
 #include "duration.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -32,14 +33,18 @@ struct clock_setting {
 	bool operator==(const clock_setting &) const = default;
 };
 
-/* "+3d4h", "-90s", "=0"; throws usage_error. */
+/* "+3d4h", "-90s", "@0" or "=0"; throws usage_error. */
 clock_setting parse_clock_setting(std::string_view text);
 
 /*
  * The offset that makes a clock so. Throws usage_error where the kernel would
- * refuse it: below zero, or beyond about 146 years.
+ * refuse it: below zero, or beyond about 146 years. The option is the one that
+ * has set it.
  */
-nanoseconds resolve(const clock_setting &setting, std::string_view clock, nanoseconds host);
+nanoseconds resolve(const clock_setting &setting, std::string_view option, nanoseconds host);
+
+/* Seconds, and nanoseconds that count upwards; nothing where they do not fit. */
+std::optional<nanoseconds> join_time(std::int64_t whole, std::int64_t fraction);
 
 /* The text of /proc/PID/timens_offsets. */
 std::string offsets_text(const clock_pair &offsets);

@@ -298,26 +298,68 @@ TEST(run_moves_each_clock_by_its_offset, .timeout = patience)
 
 TEST(run_puts_a_clock_at_an_exact_value, .timeout = patience)
 {
-	const auto run = run_timens({ "run", "--boottime", "=1000d", "cat", "/proc/uptime" });
+	for (const auto &value : { "@1000d", "=1000d" }) {
+		const auto run = run_timens({ "run", "--boottime", value, "cat", "/proc/uptime" });
 
-	expect_eq(run.exit_code(), 0);
-	expect_soon_after_seconds(std::stod(run.output), 86400000);
+		expect_eq(run.exit_code(), 0, value);
+		expect_soon_after_seconds(std::stod(run.output), 86400000);
+	}
 }
 
-TEST(run_with_an_uptime_starts_both_clocks_there, .timeout = patience)
+namespace
 {
-	const auto run = run_timens({ "run", "--uptime", "5m", "--", timens_path, "list", "-n",
-				      "-o", "MONOTONIC-NOW,BOOTTIME-NOW,COMMAND" });
 
-	expect_eq(run.exit_code(), 0);
+/* In a namespace that has this uptime, started by the options and commands before it. */
+void expect_uptime(const std::vector<std::string> &start, double uptime)
+{
+	const auto run =
+		run_timens(start + std::vector<std::string>{ "--", timens_path, "list", "-n", "-o",
+							     "MONOTONIC-NOW,BOOTTIME-NOW,"
+							     "COMMAND" });
+
+	expect_eq(run.exit_code(), 0, run.errors);
 	std::istringstream lines(run.output);
 	std::string line;
 	while (std::getline(lines, line) && line.find("timens list") == std::string::npos)
 		;
 	double monotonic = 0, boottime = 0;
 	std::istringstream(line) >> monotonic >> boottime;
-	expect_soon_after_seconds(monotonic, 300);
-	expect_soon_after_seconds(boottime, 300);
+	expect_soon_after_seconds(monotonic, uptime);
+	expect_soon_after_seconds(boottime, uptime);
+}
+
+} /* namespace */
+
+TEST(run_with_an_uptime_starts_both_clocks_there, .timeout = patience)
+{
+	expect_uptime({ "run", "--uptime", "5m" }, 300);
+}
+
+/* As a runtime in a container does for its own containers: uptime 0 is not minus its own. */
+TEST(run_with_an_uptime_within_a_namespace_starts_both_clocks_there, .timeout = patience)
+{
+	for (const auto &uptime : { "1000d", "0" }) {
+		const std::vector<std::string> outside{ "run", "--uptime", uptime, "--",
+							timens_path };
+
+		expect_uptime(outside + std::vector<std::string>{ "run", "--uptime", "0" }, 0);
+		expect_uptime(outside + std::vector<std::string>{ "run", "--uptime", "2000d" },
+			      2000 * 86400);
+	}
+	expect_uptime({ "run", "--monotonic", "3d", "--boottime", "7d", "--", timens_path, "exec",
+			"/proc/self/ns/time", timens_path, "run", "--uptime", "0", "--",
+			timens_path, "run", "--uptime", "5m" },
+		      300);
+}
+
+TEST(run_with_an_uptime_by_a_user_within_a_namespace_starts_there, .timeout = patience)
+{
+	const auto run =
+		run_timens_as(1234, { "run", "-U", "--uptime", "1000d", "--", timens_path, "run",
+				      "-U", "--uptime", "0", "--", "cat", "/proc/uptime" });
+
+	expect_eq(run.exit_code(), 0, run.errors);
+	expect_soon_after_seconds(std::stod(run.output), 0);
 }
 
 TEST(run_keeps_the_offset_of_a_clock_that_is_not_named, .timeout = patience)
@@ -404,9 +446,12 @@ TEST(run_checks_all_before_it_does_anything, .timeout = patience)
 
 	refuse({ "--monotonic", "3x" }, "'3x': no unit 'x'");
 	refuse({ "--monotonic", "-9999d" }, "--monotonic '-9999d': the clock would be below zero");
+	refuse({ "--monotonic", "-9999d" }, ", or --monotonic @0");
 	refuse({ "--boottime", "=150000d" }, "beyond");
 	refuse({ "--boottime", "=60000d" }, "beyond 146 years");
 	refuse({ "--boottime", "=-1s" }, "a clock cannot be below zero");
+	refuse({ "--uptime", "-1s" }, "'-1s': a clock cannot be below zero");
+	refuse({ "--uptime", "60000d" }, "--uptime '60000d': the clock would be beyond");
 	refuse({ "--uptime", "+1" }, "without '+'");
 	refuse({ "--uptime", "1", "--monotonic", "1" }, "--uptime sets both clocks");
 	refuse({ "--never" }, "unrecognized option '--never'");

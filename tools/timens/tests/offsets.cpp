@@ -27,6 +27,8 @@ TEST(clock_setting, is_an_offset_or_a_value)
 	EXPECT_EQ(parse_clock_setting("+3d"), (clock_setting{ kind::offset, 72h }));
 	EXPECT_EQ(parse_clock_setting("-1"), (clock_setting{ kind::offset, -1s }));
 	EXPECT_EQ(parse_clock_setting("=0"), (clock_setting{ kind::value, 0s }));
+	EXPECT_EQ(parse_clock_setting("@0"), (clock_setting{ kind::value, 0s }));
+	EXPECT_EQ(parse_clock_setting("@1d"), (clock_setting{ kind::value, 24h }));
 	EXPECT_EQ(parse_clock_setting("=1h0.5s"), (clock_setting{ kind::value, 1h + 500ms }));
 }
 
@@ -40,24 +42,26 @@ TEST(clock_setting, becomes_an_offset_from_the_host)
 
 TEST(clock_setting, is_refused_below_zero)
 {
-	EXPECT_EQ(refusal("=-5s", 1h), "'=-5s': a clock cannot be below zero");
+	EXPECT_EQ(refusal("=-5s", 1h), "invalid value '-5s': a clock cannot be below zero");
+	EXPECT_EQ(refusal("@-5s", 1h), "invalid value '-5s': a clock cannot be below zero");
 	EXPECT_EQ(refusal("-3h", 1h + 1ns),
-		  "--boottime '-3h': the clock would be below zero; -1h is the least, or =0");
+		  "--boottime '-3h': the clock would be below zero: the lowest offset is -1h, "
+		  "or --boottime @0 for the lowest value");
 	EXPECT_EQ(refusal("-1h", 1h), "accepted as -1h");
 	EXPECT_EQ(refusal("-1h0.000000001s", 1h),
-		  "--boottime '-1h0.000000001s': the clock would be below zero; -1h is the least, "
-		  "or =0");
+		  "--boottime '-1h0.000000001s': the clock would be below zero: the lowest offset "
+		  "is -1h, or --boottime @0 for the lowest value");
 }
 
 TEST(clock_setting, is_refused_beyond_what_the_kernel_takes)
 {
 	EXPECT_EQ(refusal("=4611686018", 0s), "accepted as +53375d23h53m38s");
 	EXPECT_EQ(refusal("=4611686019", 0s),
-		  "--boottime '=53375d23h53m39s': the clock would be beyond 146 years; "
-		  "=53375d23h53m38s is the most");
+		  "--boottime '53375d23h53m39s': the clock would be beyond 146 years: "
+		  "the highest value is 53375d23h53m38s");
 	EXPECT_EQ(refusal("9223372036", 4000000000s),
-		  "--boottime '+106751d23h47m16s': the clock would be beyond 146 years; "
-		  "=53375d23h53m38s is the most");
+		  "--boottime '+106751d23h47m16s': the clock would be beyond 146 years: "
+		  "the highest value is 53375d23h53m38s");
 }
 
 TEST(offsets_file, has_nanoseconds_that_count_upwards)
