@@ -49,7 +49,7 @@ int command_features(int argc, char **argv)
 			    feature.offered ? cell::boolean(*feature.offered, "yes", "no")
 					    : cell::none(),
 			    cell::text(feature.offered == true ? "" : feature.otherwise) });
-	print((wanted.json || !wanted.headings ? "" : kernel_name() + "\n\n") +
+	print((wanted.json || !wanted.headings || wanted.columns ? "" : kernel_name() + "\n\n") +
 	      shown.text(terminal_width()));
 	return features.front().offered == true ? 0 : 1;
 }

@@ -4,6 +4,7 @@
 #include "listing.hpp"
 #include "namespaces.hpp"
 #include "options.hpp"
+#include "printable.hpp"
 #include "views.hpp"
 
 namespace timens
@@ -20,16 +21,19 @@ constexpr column columns[] = {
 	{ "MONOTONIC-NOW", "what CLOCK_MONOTONIC shows in it, in seconds", true, false, true },
 	{ "BOOTTIME-NOW", "what CLOCK_BOOTTIME shows in it, in seconds", true, false, true },
 	{ "UPTIME", "the same as a duration", true, false, true },
+	{ "FROZEN", "yes if the offsets can no longer be set", false, false },
 	{ "NPROCS", "number of processes in it", true },
 	{ "PID", "the process in it with the lowest ID", true },
 	{ "UID", "user ID of that process", true, false },
+	{ "FILE", "file that keeps it without a process" },
 	{ "COMMAND", "command line of that process" },
 };
 
 std::string help()
 {
 	return "\nUsage:\n timens list [options]\n\n"
-	       "List the time namespaces of the processes that you may see.\n\n"
+	       "List the time namespaces of the processes that you may see, and those that a\n"
+	       "file keeps.\n\n"
 	       "Options:\n" +
 	       table_help +
 	       "\n -h, --help              display this help\n"
@@ -75,9 +79,18 @@ std::string list_text(const table_options &options)
 			    cell_of(entry.offsets, offset_cell(&clock_pair::boottime)),
 			    cell_of(entry.offsets, clock_cell(&clock_pair::monotonic)),
 			    cell_of(entry.offsets, clock_cell(&clock_pair::boottime)),
-			    cell_of(entry.offsets, uptime_cell), cell::number(entry.processes),
-			    cell::number(entry.leader), cell::number(entry.leader_uid),
-			    cell::text(entry.command) });
+			    cell_of(entry.offsets, uptime_cell),
+			    cell_of(entry.frozen,
+				    [](bool frozen) { return cell::boolean(frozen, "yes", "no"); }),
+			    cell::number(entry.processes),
+			    cell_of(entry.leader,
+				    [](auto &leader) { return cell::number(leader.pid); }),
+			    cell_of(entry.leader,
+				    [](auto &leader) { return cell::number(leader.uid); }),
+			    cell_of(entry.file,
+				    [](auto &file) { return cell::text(printable(file)); }),
+			    cell_of(entry.leader,
+				    [](auto &leader) { return cell::text(leader.command); }) });
 	return shown.text(terminal_width());
 }
 

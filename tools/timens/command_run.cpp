@@ -12,7 +12,10 @@
 #include "system.hpp"
 
 #include <cstdlib>
+#include <linux/magic.h>
 #include <sched.h>
+#include <sys/mount.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #ifndef CLONE_NEWTIME
@@ -32,6 +35,7 @@ const char *const help =
 	"     --monotonic <offset>|@<value>  move CLOCK_MONOTONIC\n"
 	"     --boottime <offset>|@<value>   move CLOCK_BOOTTIME, and with it the uptime\n"
 	"     --uptime <duration>            both as on a machine that booted so long ago\n"
+	"     --keep <file>                  keep the namespace by mounting it on a file\n"
 	" -U, --user                         make a user namespace too; needs no privilege\n"
 	" -r, --map-root-user                be root in it (implies --user)\n"
 	"\n"
@@ -43,12 +47,13 @@ const char *const help =
 	"are w d h m s ms us ns.\n"
 	"\nFor more details see timens(1).\n";
 
-enum long_option { opt_monotonic = 256, opt_boottime, opt_uptime };
+enum long_option { opt_monotonic = 256, opt_boottime, opt_uptime, opt_keep };
 
 enum class user_mapping { none, same, root };
 
 struct settings {
 	std::optional<clock_setting> monotonic, boottime, uptime;
+	std::optional<std::string> keep;
 	user_mapping user = user_mapping::none;
 	std::span<char *> command;
 };
@@ -59,6 +64,7 @@ settings parse(int argc, char **argv)
 			      { { "monotonic", required_argument, nullptr, opt_monotonic },
 				{ "boottime", required_argument, nullptr, opt_boottime },
 				{ "uptime", required_argument, nullptr, opt_uptime },
+				{ "keep", required_argument, nullptr, opt_keep },
 				{ "user", no_argument, nullptr, 'U' },
 				{ "map-root-user", no_argument, nullptr, 'r' } },
 			      help);
@@ -79,6 +85,9 @@ settings parse(int argc, char **argv)
 						  std::string(optarg, 1) + "'");
 			wanted.uptime = parse_clock_setting(std::string("@") + optarg);
 			break;
+		case opt_keep:
+			wanted.keep = optarg;
+			break;
 		case 'U':
 			if (wanted.user == user_mapping::none)
 				wanted.user = user_mapping::same;
@@ -91,6 +100,9 @@ settings parse(int argc, char **argv)
 	if (wanted.uptime && (wanted.monotonic || wanted.boottime))
 		options.fail("--uptime sets both clocks, so it excludes --monotonic and "
 			     "--boottime");
+	if (wanted.keep && wanted.user != user_mapping::none)
+		options.fail("--keep takes the rights of root, so it excludes --user and "
+			     "--map-root-user");
 	if (wanted.uptime)
 		wanted.monotonic = wanted.boottime = wanted.uptime;
 	wanted.command = options.operands();
@@ -166,6 +178,58 @@ void enter_pending()
 	check(setns(next.get(), CLONE_NEWTIME), "entering the new time namespace");
 }
 
+/*
+ * A file on which the namespace is mounted, so that it stays without a process.
+ * Where the program is not started after all, the file is left as it was.
+ */
+class kept_file {
+public:
+	/* Throws where there is no such file and none can be made. */
+	explicit kept_file(const std::string &path);
+	kept_file(const kept_file &) = delete;
+	kept_file &operator=(const kept_file &) = delete;
+	~kept_file();
+
+	/* The namespace of the calling process. */
+	void mount_own();
+
+private:
+	std::string path;
+	bool is_new = false, is_mounted = false;
+};
+
+kept_file::kept_file(const std::string &path)
+	: path(path)
+{
+	unique_fd file(open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
+
+	is_new = file.get() >= 0;
+	if (!is_new && errno != EEXIST)
+		throw system_failure(path, errno);
+	if (!is_new)
+		file = open_file(path, O_PATH);
+	struct statfs about;
+	if (fstatfs(file.get(), &about) == 0 && about.f_type == NSFS_MAGIC)
+		throw error(path + " is a namespace already: 'timens exec " + path +
+			    "' enters it, 'umount " + path + "' gives it up");
+}
+
+kept_file::~kept_file()
+{
+	if (is_mounted)
+		umount2(path.c_str(), MNT_DETACH);
+	if (is_new)
+		unlink(path.c_str());
+}
+
+void kept_file::mount_own()
+{
+	if (mount("/proc/self/ns/time", path.c_str(), nullptr, MS_BIND, nullptr) < 0)
+		throw system_failure("mounting the namespace on " + path, errno,
+				     errno == EPERM ? "it takes CAP_SYS_ADMIN" : "");
+	is_mounted = true;
+}
+
 } /* namespace */
 
 int command_run(int argc, char **argv)
@@ -177,6 +241,9 @@ int command_run(int argc, char **argv)
 	require_time_namespaces();
 	const auto own = own_offsets();
 	resolve_all(wanted, own);
+	std::optional<kept_file> kept;
+	if (wanted.keep)
+		kept.emplace(*wanted.keep);
 
 	make_namespaces(wanted.user);
 	if (wanted.user != user_mapping::none)
@@ -184,6 +251,8 @@ int command_run(int argc, char **argv)
 	if (wanted.monotonic || wanted.boottime)
 		set_offsets(resolve_all(wanted, own));
 	enter_pending();
+	if (kept)
+		kept->mount_own();
 	execute(wanted.command);
 }
 

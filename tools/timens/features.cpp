@@ -2,6 +2,7 @@
 #include "features.hpp"
 
 #include "error.hpp"
+#include "kernel_offsets.hpp"
 #include "namespaces.hpp"
 #include "views.hpp"
 
@@ -84,6 +85,8 @@ probe_status probe_zero()
 std::vector<feature> probe_features()
 {
 	const bool exists = access("/proc/self/ns/time", F_OK) == 0;
+	const auto own = exists ? open_file("/proc/self/ns/time") : unique_fd();
+	const auto answers = [&](bool (*asked)(int fd)) { return exists && asked(own.get()); };
 	const auto if_exists = [&](probe_status (*attempt)()) {
 		return exists ? probe(attempt) : false;
 	};
@@ -97,6 +100,12 @@ std::vector<feature> probe_features()
 		  "depend on it" },
 		{ "offsets of one thread", access("/proc/thread-self/timens_offsets", F_OK) == 0,
 		  "a thread that has unshared cannot set its offsets" },
+		{ "TIMENS_GET_INFO", answers(has_get_info),
+		  "whether offsets can still be set is found by trying" },
+		{ "TIMENS_GET_OFFSETS", answers(has_get_offsets),
+		  "offsets are read through a process, or by entering" },
+		{ "TIMENS_SET_OFFSETS", answers(has_set_offsets),
+		  "offsets are set by text, through a process whose children will be inside" },
 		{ "times never below zero", if_exists(probe_zero),
 		  "clocks, and start times of processes, of a namespace that starts at zero can "
 		  "be negative" },

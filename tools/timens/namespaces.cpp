@@ -2,6 +2,7 @@
 #include "namespaces.hpp"
 
 #include "error.hpp"
+#include "kernel_offsets.hpp"
 #include "printable.hpp"
 #include "views.hpp"
 #include "visitor.hpp"
@@ -13,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <sched.h>
+#include <sstream>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -86,7 +88,10 @@ clock_pair read_offsets(pid_t pid)
 
 clock_pair own_offsets()
 {
-	return read_offsets(0);
+	const auto offsets = ask_offsets(open_file("/proc/self/ns/time").get());
+
+	/* By text it is the namespace of our children, which exec has made our own. */
+	return offsets ? *offsets : read_offsets(0);
 }
 
 clock_pair read_host_clocks(const clock_pair &own)
@@ -113,7 +118,7 @@ target::target(const std::string &name)
 	} catch (const system_failure &failure) {
 		if (failure.code == EACCES || failure.code == EPERM)
 			throw system_failure(path, failure.code,
-					     "only root and whoever may trace the process can");
+					     "it takes the right to trace the process");
 		if (pid && failure.code == ENOENT)
 			throw error("process " + name + " has ended");
 		throw;
@@ -155,9 +160,9 @@ void target::enter() const
 
 clock_pair target::offsets() const
 {
-	const auto inode = inode_of("/proc/self/ns/time");
-
-	if (number == inode)
+	if (const auto known = ask_offsets(file.get()))
+		return *known;
+	if (number == inode_of("/proc/self/ns/time"))
 		return own_offsets();
 	/* The file shows the namespace of the children, which can be another one. */
 	if (process && number == inode_of(proc_path(process, "ns/time_for_children")))
@@ -193,32 +198,62 @@ std::string command_of(pid_t pid)
 namespace
 {
 
+namespace_process describe_process(pid_t pid)
+{
+	namespace_process process{ .pid = pid, .uid = 0, .command = command_of(pid) };
+	struct stat status;
+
+	if (stat(proc_path(pid, "").c_str(), &status) == 0)
+		process.uid = status.st_uid;
+	return process;
+}
+
+/* What its file says of a namespace. */
+void ask_file(namespace_entry &entry, const unique_fd &file)
+{
+	entry.owner = owner_of(file.get());
+	entry.frozen = ask_frozen(file.get());
+	entry.offsets = ask_offsets(file.get());
+}
+
 namespace_entry describe(ino_t inode, pid_t leader, const char *file)
 {
 	namespace_entry entry{ .inode = inode,
 			       .owner = {},
 			       .offsets = {},
+			       .frozen = {},
 			       .processes = 0,
-			       .leader = leader,
-			       .leader_uid = 0,
-			       .command = command_of(leader) };
-	struct stat status;
+			       .leader = describe_process(leader),
+			       .file = {} };
 
-	if (stat(proc_path(leader, "").c_str(), &status) == 0)
-		entry.leader_uid = status.st_uid;
 	try {
-		entry.owner = owner_of(open_file(proc_path(leader, file)).get());
+		ask_file(entry, open_file(proc_path(leader, file)));
 	} catch (const system_failure &) {
 		/* It has ended meanwhile: what is known is shown. */
 	}
 	return entry;
 }
 
-} /* namespace */
+struct mounted_namespace {
+	ino_t inode;
+	std::string path;
+};
 
-std::vector<namespace_entry> list_namespaces()
+using namespace_map = std::map<ino_t, namespace_entry>;
+
+void read_by_text(namespace_entry &entry, pid_t pid)
 {
-	std::map<ino_t, namespace_entry> found;
+	if (entry.offsets)
+		return;
+	try {
+		entry.offsets = read_offsets(pid);
+	} catch (const error &) {
+		/* It has ended; another may have it. */
+	}
+}
+
+void add_processes(namespace_map &found)
+{
 	const auto entry_of = [&](ino_t inode, pid_t pid, const char *file) -> namespace_entry & {
 		const auto known = found.find(inode);
 
@@ -226,7 +261,7 @@ std::vector<namespace_entry> list_namespaces()
 			return known->second;
 		return found.emplace(inode, describe(inode, pid, file)).first->second;
 	};
-	std::map<ino_t, std::pair<pid_t, ino_t>> awaited;
+	std::map<ino_t, pid_t> awaited;
 
 	for (const auto pid : list_processes()) {
 		const auto own = inode_of(proc_path(pid, "ns/time"));
@@ -237,26 +272,99 @@ std::vector<namespace_entry> list_namespaces()
 		auto &entry = entry_of(*own, pid, "ns/time");
 		++entry.processes;
 		if (own != next)
-			awaited.try_emplace(*next, pid, *own);
-		else if (!entry.offsets) {
-			try {
-				entry.offsets = read_offsets(pid);
-			} catch (const error &) {
-				/* It has ended; another may tell. */
-			}
-		}
+			awaited.try_emplace(*next, pid);
+		else
+			read_by_text(entry, pid);
 	}
 	/* Those that have no process yet, but will. */
-	for (const auto &[inode, process] : awaited) {
-		auto &entry = entry_of(inode, process.first, "ns/time_for_children");
+	for (const auto &[inode, pid] : awaited)
+		read_by_text(entry_of(inode, pid, "ns/time_for_children"), pid);
+}
 
-		if (entry.offsets)
-			continue;
-		try {
-			entry.offsets = read_offsets(process.first);
-		} catch (const error &) {
+void add_file(namespace_map &found, const mounted_namespace &mounted)
+{
+	const auto known = found.find(mounted.inode);
+
+	if (known != found.end()) {
+		if (!known->second.file)
+			known->second.file = mounted.path;
+		return;
+	}
+	namespace_entry entry{ .inode = mounted.inode,
+			       .owner = {},
+			       .offsets = {},
+			       .frozen = {},
+			       .processes = 0,
+			       .leader = {},
+			       .file = mounted.path };
+	try {
+		const target file(mounted.path);
+
+		/* Another mount may cover it. */
+		if (file.inode() == mounted.inode) {
+			entry.owner = owner_of(file.fd());
+			entry.frozen = ask_frozen(file.fd());
+			entry.offsets = file.offsets();
+		}
+	} catch (const error &) {
+		/* We may not reach it, or enter it for its offsets. */
+	}
+	found.emplace(mounted.inode, std::move(entry));
+}
+
+/* Of mountinfo, where a blank and other bytes are "\040" and so on. */
+std::string unescape(const std::string &text)
+{
+	const auto is_octal = [](char c) { return c >= '0' && c <= '7'; };
+	std::string plain;
+
+	for (std::size_t i = 0; i < text.size(); ++i) {
+		if (text[i] == '\\' && i + 3 < text.size() && is_octal(text[i + 1]) &&
+		    is_octal(text[i + 2]) && is_octal(text[i + 3])) {
+			plain += static_cast<char>((text[i + 1] - '0') * 64 +
+						   (text[i + 2] - '0') * 8 + (text[i + 3] - '0'));
+			i += 3;
+		} else {
+			plain += text[i];
 		}
 	}
+	return plain;
+}
+
+/* The time namespaces of a text such as /proc/PID/mountinfo. */
+std::vector<mounted_namespace> parse_mounts(const std::string &mountinfo)
+{
+	constexpr std::string_view prefix = "time:[";
+	std::istringstream lines(mountinfo);
+	std::vector<mounted_namespace> mounts;
+	std::string line;
+
+	while (std::getline(lines, line)) {
+		std::istringstream words(line);
+		std::string skipped, root, place;
+
+		/* The fourth is the root in its file system, the fifth where it is. */
+		words >> skipped >> skipped >> skipped >> root >> place;
+		if (line.find(" - nsfs ") == std::string::npos || !root.starts_with(prefix))
+			continue;
+		ino_t inode;
+		const auto *end = root.data() + root.size();
+		const auto result = std::from_chars(root.data() + prefix.size(), end, inode);
+		if (result.ec == std::errc() && result.ptr + 1 == end && *result.ptr == ']')
+			mounts.push_back({ inode, unescape(place) });
+	}
+	return mounts;
+}
+
+} /* namespace */
+
+std::vector<namespace_entry> list_namespaces()
+{
+	namespace_map found;
+
+	add_processes(found);
+	for (const auto &mounted : parse_mounts(read_file("/proc/self/mountinfo")))
+		add_file(found, mounted);
 
 	std::vector<namespace_entry> entries;
 	for (auto &[inode, entry] : found)

@@ -19,7 +19,7 @@ void require_time_namespaces();
 /* Offsets of the namespace that the children of a process are going to enter. */
 clock_pair read_offsets(pid_t pid);
 
-/* Offsets of the namespace that this process is in: exec has made it that of its children. */
+/* Offsets of the namespace that this process is in. */
 clock_pair own_offsets();
 
 /* The host's clocks now. */
@@ -55,7 +55,10 @@ public:
 	 */
 	void enter() const;
 
-	/* Does it without a privilege where it can. */
+	/*
+	 * By ioctl, which takes no privilege. Without it by the text of a process
+	 * whose children will be in the namespace, or of one that enters for that.
+	 */
 	clock_pair offsets() const;
 
 private:
@@ -69,18 +72,29 @@ private:
 /* The user who owns the user namespace that the namespace belongs to, if we may know. */
 std::optional<uid_t> owner_of(int namespace_fd);
 
+struct namespace_process {
+	pid_t pid;
+	uid_t uid;
+	std::string command;
+};
+
 struct namespace_entry {
 	ino_t inode;
 	std::optional<uid_t> owner;
 	std::optional<clock_pair> offsets;
+	std::optional<bool> frozen;
 	/* 0 where only children that are still to be made will be in it. */
 	unsigned int processes = 0;
-	pid_t leader;
-	uid_t leader_uid;
-	std::string command;
+	/* Nothing where a file alone keeps it. */
+	std::optional<namespace_process> leader;
+	/* Where it is mounted, first of all. */
+	std::optional<std::string> file;
 };
 
-/* All that processes are in, of the processes that we may see; by number. */
+/*
+ * All that processes are in, of the processes that we may see, or that a file of
+ * our mount namespace keeps; by number.
+ */
 std::vector<namespace_entry> list_namespaces();
 
 /* The arguments of a process on one line, or its name in brackets. */

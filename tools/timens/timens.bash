@@ -12,7 +12,7 @@ _timens_columns() {
 
 _timens_options() {
 	case $1 in
-	run) echo --monotonic --boottime --uptime -U --user -r --map-root-user ;;
+	run) echo --monotonic --boottime --uptime --keep -U --user -r --map-root-user ;;
 	list | show | features) echo -J --json -n --noheadings -o --output ;;
 	watch) echo -i --interval -c --count -n --noheadings -o --output ;;
 	check) echo -s --seconds -q --quiet -J --json -n --noheadings -o --output ;;
@@ -42,7 +42,7 @@ _timens_program() {
 	while ((i < COMP_CWORD)); do
 		case ${COMP_WORDS[i]} in
 		--) echo $((i + 1)) && return ;;
-		--monotonic | --boottime | --uptime) i=$((i + 2)) ;;
+		--monotonic | --boottime | --uptime | --keep) i=$((i + 2)) ;;
 		-*) i=$((i + 1)) ;;
 		*) echo "$i" && return ;;
 		esac
@@ -74,6 +74,17 @@ _timens() {
 	fi
 	case $previous in
 	--monotonic | --boottime | --uptime | -i | --interval | -c | --count | -s | --seconds)
+		return
+		;;
+	-f | --field | -d | --delimiter)
+		return
+		;;
+	-u | --unit)
+		mapfile -t COMPREPLY < <(compgen -W 's ms us ns' -- "$word")
+		return
+		;;
+	--keep)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
 	-o | --output)

@@ -10,7 +10,8 @@ DESTDIR ?=
 .PHONY: tool install check-tool check-tool-host check-tool-guest tool-packages
 
 tool_source := tools/timens
-tool_flags := -std=c++20 -Wall -Wextra -Werror -MMD -MP -D_GNU_SOURCE
+# Of include/uapi only what is ours is there, so the machine's own headers come first.
+tool_flags := -std=c++20 -Wall -Wextra -Werror -MMD -MP -D_GNU_SOURCE -idirafter include/uapi
 tool_modules := $(filter-out main,$(basename $(notdir $(wildcard $(tool_source)/*.cpp))))
 tool_sanitize := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 # What has tests on the host, and what these need.

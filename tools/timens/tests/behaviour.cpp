@@ -458,6 +458,7 @@ TEST(run_checks_all_before_it_does_anything, .timeout = patience)
 	refuse({ "--monotonic" }, "'--': expected a number");
 	refuse({ "--m", "1d" }, "option '--m' is ambiguous; possibilities: ");
 	refuse({ "--user=1" }, "option '--user' doesn't allow an argument");
+	refuse({ "--keep", "/tmp/kept", "-U" }, "--keep takes the rights of root");
 }
 
 TEST(run_says_as_env_does_why_its_program_has_not_started, .timeout = patience)
@@ -589,6 +590,92 @@ TEST(list_in_json_has_exact_nanoseconds, .timeout = patience)
 				",\n         \"monotonic_ns\": \"86400000000001\"\n") !=
 		       std::string::npos,
 	       list.output);
+}
+
+/* A file with a blank in its name, given up at the end. */
+class kept {
+public:
+	kept() = default;
+	kept(const kept &) = delete;
+	~kept()
+	{
+		umount2(path.c_str(), MNT_DETACH);
+		unlink(path.c_str());
+	}
+
+	const std::string path = "/tmp/a kept namespace." + std::to_string(getpid());
+};
+
+TEST(run_keeps_a_namespace_on_a_file, .timeout = patience)
+{
+	const kept file;
+
+	expect_output(run_timens({ "run", "--monotonic", "1d", "--keep", file.path, "true" }), "");
+	expect_output(run_timens(std::vector<std::string>{ "exec", file.path } + cat_offsets),
+		      offsets_file("86400", "0"));
+	expect_refused(run_timens({ "run", "--keep", file.path, "true" }), 125,
+		       "is a namespace already");
+}
+
+TEST(list_has_a_namespace_that_a_file_keeps, .timeout = patience)
+{
+	const kept file;
+
+	expect_output(run_timens({ "run", "--monotonic", "1d", "--keep", file.path, "true" }), "");
+	const auto number = std::to_string(ns_inode(file.path));
+	const std::vector<std::string> list{ "list", "-n", "-o",
+					     "NS,OWNER,MONOTONIC,NPROCS,PID,COMMAND,FILE" };
+	expect_eq(find_row(run_timens(list).output, number), number + " 0 +1d 0 - - " + file.path);
+
+	const running sleeper({ "exec", file.path, "sleep", "1000" });
+	sleeper.wait_until_it_is("sleep");
+	expect_eq(find_row(run_timens(list).output, number),
+		  number + " 0 +1d 1 " + sleeper.pid() + " sleep 1000 " + file.path);
+}
+
+TEST(run_that_starts_nothing_keeps_nothing, .timeout = patience)
+{
+	const kept file;
+
+	expect_refused(run_timens({ "run", "--keep", file.path, "no-such-program" }), 127,
+		       "no-such-program");
+	expect(access(file.path.c_str(), F_OK) != 0, "no file is left");
+	expect_refused(run_timens({ "run", "--keep", "/proc/kept", "true" }), 125, "/proc/kept: ");
+	expect_refused(run_timens_as(1234, { "run", "--keep", file.path, "true" }), 125,
+		       "Operation not permitted");
+	expect(access(file.path.c_str(), F_OK) != 0, "no file is left by a user");
+}
+
+/* ------------------------------------------------------------ by the ioctls */
+
+TEST(user_reads_offsets_of_a_namespace_that_he_may_not_enter, .timeout = patience)
+{
+	const kept file;
+
+	expect_output(run_timens({ "run", "--monotonic", "1d", "--keep", file.path, "true" }), "");
+	const auto run = run_timens_as(1234, { "translate", file.path, "monotonic", "1" });
+	if (is_ours())
+		expect_output(run, "86401.000000000\n");
+	else
+		expect_refused(run, 1, "Operation not permitted");
+}
+
+TEST(list_says_which_offsets_can_still_be_set, .timeout = patience)
+{
+	gate made;
+	child maker([&] {
+		unshare_time();
+		made.open();
+		pause();
+	});
+
+	made.wait(maker);
+	const auto pending = std::to_string(ns_inode(maker.proc("ns/time_for_children")));
+	const auto own = std::to_string(ns_inode("/proc/self/ns/time"));
+	const auto list = run_timens({ "list", "-n", "-o", "NS,FROZEN" });
+
+	expect_eq(find_row(list.output, pending), pending + (is_ours() ? " no" : " -"));
+	expect_eq(find_row(list.output, own), own + (is_ours() ? " yes" : " -"));
 }
 
 /* ------------------------------------------------------------- show, check */
@@ -800,6 +887,8 @@ TEST(features_are_what_this_kernel_has, .timeout = patience)
 	expect(offered("time namespaces"), "time namespaces");
 	expect(offered("entered by exec"), "entered by exec");
 	expect_eq(offered("offsets of one thread"), is_ours());
+	for (const auto *name : { "TIMENS_GET_INFO", "TIMENS_GET_OFFSETS", "TIMENS_SET_OFFSETS" })
+		expect_eq(offered(name), is_ours(), name);
 	expect_eq(offered("times never below zero"), is_ours());
 }
 
