@@ -14,11 +14,25 @@ namespace timens
 /* "[  123.456789]", "123.456789", or a duration; throws usage_error. */
 nanoseconds parse_stamp(std::string_view text);
 
+/* Where in a line the stamp is, and how it is written. */
+struct stamp_format {
+	/* From 1; 0 is the first that has digits, a point and a fraction. */
+	unsigned int field = 0;
+	/* Between fields; nothing stands for any number of blanks. */
+	std::optional<char> delimiter = {};
+	/* Of a number without a point. */
+	nanoseconds unit = 1s;
+};
+
+/* "s", "ms", "us" or "ns"; throws usage_error. */
+nanoseconds parse_unit(std::string_view text);
+
 /*
- * Moves the first stamp of a line, digits with a point and a fraction, and keeps
- * the number of its digits. A line without one stays as it is. Nothing where the
- * sum does not fit; throws usage_error where the stamp itself does not.
+ * Moves the stamp of a line, keeps the number of its digits, and what is around
+ * it. A line without a stamp there stays as it is. Nothing where the stamp or the
+ * sum does not fit.
  */
-std::optional<std::string> move_stamp(const std::string &line, nanoseconds by);
+std::optional<std::string> move_stamp(const std::string &line, nanoseconds by,
+				      const stamp_format &format = {});
 
 } /* namespace timens */

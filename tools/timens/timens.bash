@@ -16,7 +16,7 @@ _timens_options() {
 	list | show | features) echo -J --json -n --noheadings -o --output ;;
 	watch) echo -i --interval -c --count -n --noheadings -o --output ;;
 	check) echo -s --seconds -q --quiet -J --json -n --noheadings -o --output ;;
-	translate) echo --to-host ;;
+	translate) echo --to-host -f --field -d --delimiter -u --unit ;;
 	esac
 	echo -h --help -V --version
 }

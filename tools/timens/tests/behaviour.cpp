@@ -872,6 +872,76 @@ TEST(translate_names_the_clocks_that_there_are, .timeout = patience)
 			    "missing operand: a clock and a time");
 }
 
+TEST(translate_of_a_negative_time_says_what_it_takes, .timeout = patience)
+{
+	expect_syntax_error(run_timens({ "translate", "monotonic", "-5" }), 2,
+			    "a negative time requires '--' before it");
+	expect_output(run_timens({ "translate", "monotonic", "--", "-5" }), "-5.000000000\n");
+}
+
+TEST(translate_takes_the_stamps_of_a_field_and_keeps_the_rest, .timeout = patience)
+{
+	const running sleeper(sleep_a_day_ahead);
+	const std::vector<std::string> to{ "translate", sleeper.pid(), "monotonic", "-" };
+
+	sleeper.wait_until_it_is("sleep");
+	expect_output(run_timens(to + std::vector<std::string>{ "--unit", "ns" },
+				 "1500000001  7.5 open(\"a b\")\nlost 3 events\n\n1 last"),
+		      "86401500000001  7.5 open(\"a b\")\nlost 3 events\n\n86400000000001 last");
+	expect_output(
+		run_timens(to + std::vector<std::string>{ "-f", "3" }, "bash 5.25 12.500000: x\n"),
+		"bash 5.25 86412.500000: x\n");
+	expect_output(run_timens(to + std::vector<std::string>{ "-d", ",", "-f2", "-u", "us" },
+				 "a b,1000000,,c\n,,\n"),
+		      "a b,86401000000,,c\n,,\n");
+	expect_output(run_timens(to + std::vector<std::string>{ "--to-host", "-u", "ns" },
+				 "86401500000001 x\n"),
+		      "1500000001 x\n");
+}
+
+TEST(translate_writes_each_line_before_the_next_is_there, .timeout = patience)
+{
+	int in[2], out[2];
+
+	check(pipe2(in, O_CLOEXEC), "pipe2");
+	check(pipe2(out, O_CLOEXEC), "pipe2");
+	child filter([&] {
+		dup2(in[0], STDIN_FILENO);
+		dup2(out[1], STDOUT_FILENO);
+		become_timens({ "run", "--monotonic", "1d", timens_path, "translate", "-u", "ns",
+				"monotonic", "-" });
+	});
+	close(in[0]);
+	close(out[1]);
+	for (const std::string line : { "1 first\n", "2 second\n" }) {
+		char got[64];
+
+		check(write(in[1], line.data(), line.size()), "write");
+		const auto size = check(read(out[0], got, sizeof(got)), "read");
+		expect_eq(std::string(got, size), "8640000000000" + line);
+	}
+	close(in[1]);
+	expect(filter.wait().exited_with(0), "it ends with its input");
+}
+
+TEST(translate_names_the_line_that_no_clock_can_count, .timeout = patience)
+{
+	const auto run = run_timens({ "translate", "-u", "s", "monotonic", "-" },
+				    "1 a\n99999999999 b\n3 c\n");
+
+	expect_eq(run.exit_code(), 1);
+	expect_eq(run.output, std::string("1 a\n"));
+	expect(run.errors.find("line 2: ") != std::string::npos, run.errors);
+	expect_refused(run_timens({ "translate", "-u", "h", "monotonic", "-" }), 2,
+		       "invalid unit 'h'");
+	expect_refused(run_timens({ "translate", "-f", "0", "monotonic", "-" }), 2,
+		       "invalid field '0'");
+	expect_refused(run_timens({ "translate", "-d", "ab", "monotonic", "-" }), 2,
+		       "invalid delimiter 'ab'");
+	expect_syntax_error(run_timens({ "translate", "-f", "2", "monotonic", "5" }), 2,
+			    "are for lines");
+}
+
 TEST(features_are_what_this_kernel_has, .timeout = patience)
 {
 	const auto features = run_timens({ "features", "--json", "-o", "feature,offered" });

@@ -51,7 +51,31 @@ TEST(line, may_go_below_zero)
 TEST(line, with_a_stamp_that_no_clock_shows_is_refused)
 {
 	EXPECT_EQ(move_stamp("9223372036.5", 1s), std::nullopt);
-	EXPECT_THROW(move_stamp("99999999999.5", 1s), usage_error);
+	EXPECT_EQ(move_stamp("99999999999.5", 1s), std::nullopt);
+	EXPECT_EQ(move_stamp("99999999999", 1s, { .field = 1 }), std::nullopt);
+	EXPECT_EQ(move_stamp("99999999999999999999", 1s, { .field = 1, .unit = 1ns }),
+		  std::nullopt);
+}
+
+TEST(field, has_its_stamp_moved_and_the_rest_stays)
+{
+	const stamp_format second{ .field = 2, .unit = 1ns };
+
+	EXPECT_EQ(move_stamp("  a\t 1  b ", 5ns, second), "  a\t 6  b ");
+	EXPECT_EQ(move_stamp("a [1] b", 5ns, second), "a [6] b");
+	EXPECT_EQ(move_stamp("a 1.50: b", 5s, second), "a 6.50: b");
+	EXPECT_EQ(move_stamp("a \"1\", b", 5ns, second), "a \"6\", b");
+	EXPECT_EQ(move_stamp("a;;1", 5ns, { .field = 3, .delimiter = ';', .unit = 1ns }), "a;;6");
+	EXPECT_EQ(move_stamp("1500", -2s, { .field = 1, .unit = 1ms }), "-500");
+	EXPECT_EQ(move_stamp("1", -1ms, { .field = 1, .unit = 1s }), "0");
+	EXPECT_EQ(move_stamp("0", -1ms, { .field = 1, .unit = 1s }), "-1");
+}
+
+TEST(field, without_a_stamp_stays)
+{
+	for (const std::string line : { "", " ", "a", "a b", "a 1x", "a 1.", "a .5", "a 1.2.3",
+					"a -", "a 0x1", "a 1.0123456789" })
+		EXPECT_EQ(move_stamp(line, 1h, { .field = 2 }), line);
 }
 
 TEST(clock, has_a_name_in_every_spelling)
