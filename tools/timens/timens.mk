@@ -34,9 +34,9 @@ check-tool-host: build/tool/test_units tool # the parts of timens, its manual an
 	@$(tool_source)/tests/check-texts build/tool/timens $(tool_source)
 	@$(tool_source)/tests/check-json build/tool/timens
 
-check-tool-guest: kernel-$(KERNEL) build/tool/timens build/tool/behaviour build/guest/init # timens on KERNEL
+check-tool-guest: kernel-$(KERNEL) build/tool/timens build/tool/behaviour build/tool/bpf-times build/guest/init # timens on KERNEL
 	@vm/build-initramfs $(call tree_of,$(KERNEL)) build/guest/init build/tool/guest.cpio \
-		build/tool/timens build/tool/behaviour
+		build/tool/timens build/tool/behaviour build/tool/bpf-times
 	@$(call boot,test) --initrd build/tool/guest.cpio --tree $(call tree_of,$(KERNEL)) \
 		--seconds 1200 --timeout 1500 -- behaviour
 
@@ -51,6 +51,10 @@ build/tool/test_units: $(tool_units:%=build/tool/units/test_%.o) $(tool_unit_mod
 
 build/tool/behaviour: build/tool/behaviour.o $(tool_harness:%=build/tool/harness/%.o)
 	@$(CXX) -static -pthread -o $@ $^
+
+build/tool/bpf-times: samples/timens/bpf-times.c include/uapi/linux/timens.h | tool-packages
+	@mkdir -p $(@D)
+	@$(CC) -O2 -Wall -Wextra -Werror -static -idirafter include/uapi -o $@ $<
 
 build/tool/%.o: $(tool_source)/%.cpp | tool-packages
 	@mkdir -p $(@D)

@@ -5,7 +5,7 @@
 .PHONY: check-documents test-documents documents-packages documents-programs
 
 documents_source := tools/documents/timens
-documents_samples := start-ahead enter-clocks
+documents_samples := start-ahead enter-clocks bpf-times
 documents_programs := $(documents_samples:%=build/documents/programs/%) build/tool/timens $(documents_source)/service
 
 check-documents: kernel-$(KERNEL) build/guest/root.cpio build/guest/show_clocks test-documents documents-programs ## run the examples of the documents in the guest of KERNEL, and build their html

@@ -942,6 +942,53 @@ TEST(translate_names_the_line_that_no_clock_can_count, .timeout = patience)
 			    "are for lines");
 }
 
+/* samples/timens/bpf-times.c: the stamps of a BPF program, which are on the host's clocks. */
+TEST(times_of_bpf_are_converted_by_the_documented_sample, .timeout = patience)
+{
+	const auto sample = timens_path.parent_path() / "bpf-times";
+
+	if (syscall(SYS_bpf, -1, nullptr, 0) < 0 && errno == ENOSYS)
+		skip("the kernel has no bpf(2)");
+	unshare_time();
+	set_offsets({ 86400s, 604800s });
+	child inside([&] {
+		const output_file output;
+		const auto monotonic = now(CLOCK_MONOTONIC), boottime = now(CLOCK_BOOTTIME),
+			   date = now(CLOCK_REALTIME);
+		int status;
+
+		const auto pid = check(fork(), "fork");
+		if (pid == 0) {
+			dup2(output.file.get(), STDOUT_FILENO);
+			execl(sample.c_str(), "bpf-times", "self", nullptr);
+			_exit(99);
+		}
+		check(waitpid(pid, &status, 0), "waitpid");
+		expect_eq(status, 0, "status of bpf-times");
+
+		const auto text = output.text();
+		double host[2], there[2], dates[2];
+		expect_eq(std::sscanf(text.c_str(),
+				      "monotonic host %lf namespace %lf date %lf\n"
+				      "boottime host %lf namespace %lf date %lf\n",
+				      &host[0], &there[0], &dates[0], &host[1], &there[1],
+				      &dates[1]),
+			  6, text);
+		const auto in_seconds = [](nanoseconds time) { return time.count() / 1e9; };
+		expect_ge(there[0], in_seconds(monotonic), "monotonic there");
+		expect_le(there[0], in_seconds(now(CLOCK_MONOTONIC)), "monotonic there");
+		expect_ge(there[1], in_seconds(boottime), "boottime there");
+		expect_le(there[1], in_seconds(now(CLOCK_BOOTTIME)), "boottime there");
+		expect_le(std::abs(there[0] - host[0] - 86400), 1e-6, "monotonic");
+		expect_le(std::abs(there[1] - host[1] - 604800), 1e-6, "boottime");
+		for (const auto at : dates) {
+			expect_ge(at, in_seconds(date) - 0.001, "date");
+			expect_le(at, in_seconds(now(CLOCK_REALTIME)) + 0.001, "date");
+		}
+	});
+	inside.wait_ok();
+}
+
 TEST(features_are_what_this_kernel_has, .timeout = patience)
 {
 	const auto features = run_timens({ "features", "--json", "-o", "feature,offered" });
