@@ -85,9 +85,9 @@ include tools/coverage/timens/coverage.mk
 help: ## show this
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | \
-		while IFS=$$'\t' read -r name text; do printf '  %-16s %s\n' "$$name" "$$text"; done
+		while IFS=$$'\t' read -r name text; do printf '  %-20s %s\n' "$$name" "$$text"; done
 	@echo 'Variables, from the command line or the environment:'
-	@$(foreach name,$(variables),printf '  %-16s %s\n' '$(name)=$(subst ','\'',$($(name)))' \
+	@$(foreach name,$(variables),printf '  %-20s %s\n' '$(name)=$(subst ','\'',$($(name)))' \
 		"$$(sed -n 's/^## $(name): //p' $(MAKEFILE_LIST))";)
 variables = $(shell sed -n 's/^\#\# \([A-Z_]*\): .*/\1/p' $(MAKEFILE_LIST))
 
