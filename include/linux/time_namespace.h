@@ -38,7 +38,8 @@ struct vm_area_struct;
  * @vvar_page:	what the vDSO reads in place of the host's vvar page. NULL if
  *		and only if all of @offsets is 0: then the host's page will do.
  *		May be shared with the namespace that @offsets came from.
- * @frozen:	set when the first task enters, never cleared
+ * @frozen:	timelines whose offset is constant, as bits: those of TIMENS_CONSTANT
+ *		when the first task enters, never cleared
  */
 struct time_namespace {
 	struct ns_common	ns;
@@ -48,7 +49,7 @@ struct time_namespace {
 	spinlock_t		lock;
 	struct timens_offsets	offsets;
 	struct page		*vvar_page;
-	bool			frozen;
+	u32			frozen;
 } __randomize_layout;
 
 extern struct time_namespace init_time_ns;

@@ -18,26 +18,22 @@
 #include <linux/nsfs.h>
 #include <linux/types.h>
 
-/*
- * A task has entered the namespace: its offsets can no longer be set. A fork, exec
- * or setns() that failed has not entered.
- */
-#define TIMENS_FROZEN			(1U << 0)
-
 /**
  * struct timens_info - what the kernel offers, and the state of a namespace
  * @size:	bytes of this structure that the kernel knows
- * @flags:	TIMENS_FROZEN
+ * @flags:	reserved, 0
  * @clocks:	clocks that can be given an offset, 1ULL << CLOCK_MONOTONIC and so
  *		on. Others follow one of them or have none.
- * @features:	reserved, 0. A bit that is set will mean that the kernel can do
- *		something that a kernel without it cannot. Ignore unknown bits.
+ * @frozen:	those of @clocks whose offset can no longer be set, because a task has
+ *		entered the namespace. A fork, exec or setns() that failed has not
+ *		entered. All or none as yet; a clock that can be set while tasks are
+ *		inside would never be among them.
  */
 struct timens_info {
 	__u32		size;
 	__u32		flags;
 	__aligned_u64	clocks;
-	__aligned_u64	features;
+	__aligned_u64	frozen;
 };
 
 #define TIMENS_INFO_SIZE_VER0		24 /* first version */
@@ -92,7 +88,7 @@ struct timens_offsets_arg {
  * ERANGE	a clock would be below zero, or beyond half of what 64 bits of
  *		nanoseconds hold
  * ENOMEM
- * EACCES	the namespace is frozen
+ * EACCES	one of @clocks is frozen
  */
 #define TIMENS_SET_OFFSETS	_IOW(NSIO, 0x62, struct timens_offsets_arg)
 

@@ -5,6 +5,7 @@
 #ifndef _KERNEL_TIME_TIMENS_INTERNAL_H
 #define _KERNEL_TIME_TIMENS_INTERNAL_H
 
+#include <linux/bits.h>
 #include <linux/time_namespace.h>
 
 struct timens_offsets_arg;
@@ -43,13 +44,20 @@ struct timens_offsets timens_read_offsets(struct time_namespace *ns,
 int timens_set_offsets(struct time_namespace *ns, const struct timens_request *req);
 void timens_freeze(struct time_namespace *ns);
 
+/*
+ * Timelines whose offset is constant once a task has entered. That of a clock which
+ * can be set while tasks are inside is not going to be one of them.
+ */
+#define TIMENS_CONSTANT	(BIT(TIMENS_MONOTONIC) | BIT(TIMENS_BOOTTIME))
+
 /**
- * timens_frozen() - has a task entered a namespace?
+ * timens_frozen() - the timelines of a namespace whose offset is constant
  * @ns:	time namespace
  *
- * Return: true if so: the offsets and the page may be used without the lock.
+ * Return: a mask, TIMENS_CONSTANT if a task has entered: then the offsets and the page
+ *	   may be used without the lock. 0 before that.
  */
-static inline bool timens_frozen(struct time_namespace *ns)
+static inline u32 timens_frozen(struct time_namespace *ns)
 {
 	/* Pairs with smp_store_release() in timens_freeze(). */
 	return smp_load_acquire(&ns->frozen);

@@ -27,7 +27,7 @@ static void check_layout(void)
 	BUILD_BUG_ON(offsetof(struct timens_info, size) != 0);
 	BUILD_BUG_ON(offsetof(struct timens_info, flags) != 4);
 	BUILD_BUG_ON(offsetof(struct timens_info, clocks) != 8);
-	BUILD_BUG_ON(offsetof(struct timens_info, features) != 16);
+	BUILD_BUG_ON(offsetof(struct timens_info, frozen) != 16);
 
 	BUILD_BUG_ON(sizeof(struct timens_offset) != 16);
 	BUILD_BUG_ON(offsetof(struct timens_offset, sec) != 0);
@@ -80,12 +80,17 @@ static int copy_out(unsigned long arg, unsigned int cmd, const void *known, size
 
 static int get_info(struct time_namespace *ns, unsigned int cmd, unsigned long arg)
 {
-	const struct timens_info info = {
-		.size		= sizeof(info),
-		.flags		= timens_frozen(ns) ? TIMENS_FROZEN : 0,
-		.clocks		= timens_clocks_within(SIZE_MAX),
+	const u32 frozen = timens_frozen(ns);
+	struct timens_info info = {
+		.size	= sizeof(info),
+		.clocks	= timens_clocks_within(SIZE_MAX),
 	};
+	unsigned int i;
 
+	for (i = 0; i < ARRAY_SIZE(members); i++) {
+		if (frozen & BIT(timens_timeline(members[i].clock)))
+			info.frozen |= BIT_ULL(members[i].clock);
+	}
 	return copy_out(arg, cmd, &info, sizeof(info));
 }
 

@@ -29,7 +29,7 @@ struct time_namespace init_time_ns = {
 	.ns.ops		= &timens_operations,
 	.user_ns	= &init_user_ns,
 	.lock		= __SPIN_LOCK_UNLOCKED(init_time_ns.lock),
-	.frozen		= true,
+	.frozen		= TIMENS_CONSTANT,
 };
 
 static struct time_namespace *timens_of_common(struct ns_common *common)

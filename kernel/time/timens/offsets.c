@@ -13,6 +13,7 @@
 #include <linux/fs.h>
 #include <linux/kstrtox.h>
 #include <linux/limits.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/seq_file.h>
 #include <linux/string.h>
@@ -191,11 +192,45 @@ static bool timens_any_offset(const struct timens_offsets *offsets)
 	return false;
 }
 
+/* The timelines that a request names, as bits. */
+static u32 timens_requested(const struct timens_request *req)
+{
+	unsigned int i;
+	u32 timelines = 0;
+
+	for (i = 0; i < req->nr; i++)
+		timelines |= BIT(req->entry[i].timeline);
+	return timelines;
+}
+
+/* Sets offsets and the vvar page with them, for which @page is. Returns a page to free. */
+static struct page *timens_replace(struct time_namespace *ns,
+				   const struct timens_request *req,
+				   struct page *page)
+{
+	struct page *old = ns->vvar_page;
+	unsigned int i;
+
+	lockdep_assert_held(&ns->lock);
+
+	for (i = 0; i < req->nr; i++)
+		ns->offsets.by[req->entry[i].timeline] = req->entry[i].offset;
+
+	/* The old page may be shared: it is replaced, not changed. */
+	if (!timens_any_offset(&ns->offsets)) {
+		put_page(page);
+		ns->vvar_page = NULL;
+	} else {
+		timens_vvar_fill(page, &ns->offsets);
+		ns->vvar_page = page;
+	}
+	return old;
+}
+
 static int timens_apply(struct time_namespace *ns,
 			const struct timens_request *req)
 {
 	struct page *page;
-	unsigned int i;
 	int err = 0;
 
 	/* What can fail has to come first: entering the namespace must not. */
@@ -204,21 +239,10 @@ static int timens_apply(struct time_namespace *ns,
 		return -ENOMEM;
 
 	spin_lock(&ns->lock);
-	if (ns->frozen) {
+	if (ns->frozen & timens_requested(req))
 		err = -EACCES;
-	} else {
-		for (i = 0; i < req->nr; i++)
-			ns->offsets.by[req->entry[i].timeline] = req->entry[i].offset;
-
-		/* The old page may be shared: it is replaced, not changed. */
-		swap(ns->vvar_page, page);
-		if (timens_any_offset(&ns->offsets)) {
-			timens_vvar_fill(ns->vvar_page, &ns->offsets);
-		} else {
-			__free_page(ns->vvar_page);
-			ns->vvar_page = NULL;
-		}
-	}
+	else
+		page = timens_replace(ns, req, page);
 	spin_unlock(&ns->lock);
 
 	if (page)
@@ -333,11 +357,11 @@ void timens_show_offsets(struct seq_file *m, struct time_namespace *ns)
  */
 void timens_freeze(struct time_namespace *ns)
 {
-	if (timens_frozen(ns))
+	if (timens_frozen(ns) == TIMENS_CONSTANT)
 		return;
 
 	spin_lock(&ns->lock);
 	/* Pairs with smp_load_acquire() in timens_frozen(). */
-	smp_store_release(&ns->frozen, true);
+	smp_store_release(&ns->frozen, TIMENS_CONSTANT);
 	spin_unlock(&ns->lock);
 }

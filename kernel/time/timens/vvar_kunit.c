@@ -74,7 +74,7 @@ static struct time_namespace namespace_with_page(struct kunit *test)
 {
 	struct time_namespace ns = {
 		.vvar_page	= timens_vvar_alloc(),
-		.frozen		= true,
+		.frozen		= TIMENS_CONSTANT,
 	};
 
 	KUNIT_ASSERT_NOT_NULL(test, ns.vvar_page);
