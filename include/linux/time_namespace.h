@@ -56,7 +56,7 @@ extern struct time_namespace init_time_ns;
 
 #ifdef CONFIG_TIME_NS
 
-/* For masks of clone flags. */
+/* For masks of clone flags, and to ask for the flag where it may be unknown. */
 #define TIMENS_CLONE_FLAG	CLONE_NEWTIME
 
 void timens_free(struct time_namespace *ns);
@@ -171,6 +171,7 @@ static inline int timens_copy(unsigned long flags,
 }
 
 static inline void timens_enter(struct nsproxy *nsproxy) { }
+static inline void timens_setns(struct nsproxy *nsproxy) { }
 static inline void timens_fork(struct task_struct *child) { }
 static inline void timens_exec(struct nsproxy *nsproxy) { }
 static inline void timens_switch_task(struct task_struct *task,

@@ -54,7 +54,7 @@ std::optional<bool> ask_frozen(int namespace_fd)
 
 	if (!ask(namespace_fd, TIMENS_GET_INFO, &info, "TIMENS_GET_INFO"))
 		return {};
-	return info.flags & TIMENS_FROZEN;
+	return info.frozen == info.clocks;
 }
 
 bool has_get_info(int namespace_fd)
