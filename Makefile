@@ -22,6 +22,8 @@ interfaces_kernel := $(if $(filter filefile,$(origin KERNEL)$(origin FLAVOUR)),d
 T ?=
 ## CMD: the command of `make run`; empty for the demonstration
 CMD ?=
+## WITHOUT_32: 1 to leave out the 32-bit selftests, where the compiler makes no 32-bit programs
+WITHOUT_32 ?=
 ## JOBS: compilers at a time
 JOBS ?= $(shell nproc)
 ## MEM: memory of the guest
@@ -35,7 +37,7 @@ ACCEL ?= tcg
 
 # A command is for the guest's shell: make must not expand its dollars.
 override CMD := $(value CMD)
-export CMD JOBS T
+export CMD JOBS T WITHOUT_32
 
 debug_kernels := kasan lockdep kcsan pagetable
 flavours := timens stock none containers stock-containers drivers stock-drivers $(debug_kernels)

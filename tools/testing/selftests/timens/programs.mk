@@ -10,13 +10,19 @@ else ifeq ($(origin CXX),default)
 CXX := $(CROSS_COMPILE)g++
 endif
 
-# Is there a 32-bit C++ library to link with?
-can_build_32 := $(shell echo 'int main() {}' | $(CXX) -m32 -static \
-		  -include string -x c++ - -o /dev/null 2>/dev/null && echo y)
-
 TEST_GEN_PROGS := $(PROGRAMS)
-ifeq ($(can_build_32),y)
+
+# x86-64 runs 32-bit programs as well. A compiler that cannot link them is an error
+# there: nobody would miss these tests.
+ifneq ($(filter x86_64%,$(shell $(CXX) -dumpmachine)),)
+ifneq ($(WITHOUT_32),1)
 TEST_GEN_PROGS += $(COMPAT_PROGRAMS:%=%_32)
+links_32 = $(shell echo 'int main() {}' | $(CXX) -m32 -static \
+	     -include string -x c++ - -o /dev/null 2>/dev/null && echo y)
+ifneq ($(if $(filter clean,$(MAKECMDGOALS)),y,$(links_32)),y)
+$(error $(CXX) -m32 does not link C++: install g++-multilib, or set WITHOUT_32=1)
+endif
+endif
 endif
 
 ifeq ($(wildcard $(KSFT_LIB_MK)),)
