@@ -68,6 +68,18 @@ boot = vm/boot $(if $(filter interfaces,$(1)),test,$(1)) --kernel build/$(KERNEL
 differences := Documentation/admin-guide/namespaces/time-namespaces-stock.rst
 differences_of_interfaces := Documentation/admin-guide/namespaces/time-namespaces-interfaces.rst
 
+# The cases that are skipped, by kernel.
+skips = --skips vm/expected-skips$(if $(filter interfaces,$(1)),-interfaces) \
+	--flavour '$(KERNEL)$(if $(filter 1,$(WITHOUT_32)), without-32)'
+
+# The kernels that have what the tests of interfaces need.
+kernels_with_drivers := $(strip $(foreach flavour,$(flavours),$(if $(filter drivers,$(fragments_$(flavour))),$(flavour))))
+ifneq ($(filter check test-interfaces,$(MAKECMDGOALS)),)
+ifeq ($(filter $(kernels_with_drivers),$(interfaces_kernel)),)
+$(error the tests of interfaces need drivers, which $(interfaces_kernel) lacks: choose one of $(kernels_with_drivers))
+endif
+endif
+
 # What the tests of interfaces find in the guest: sync objects, a drive without a medium, and a PTP clock.
 interface_devices := virtio-gpu-pci virtio-scsi-pci scsi-cd e1000e
 
@@ -133,7 +145,7 @@ selftests: packages $(if $(filter $(stock_flavours),$(KERNEL)),stock-source,prep
 
 test: kernel-$(KERNEL) selftests build/guest/init ## run KUnit and the selftests in the guest; T chooses some
 	@vm/run-tests build/selftests build/guest build/$(KERNEL)/config $(call tree_of,$(KERNEL)) $(call boot,test) \
-		$(if $(debug_kernel),--seconds 600) $(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences))
+		$(call skips) $(if $(debug_kernel),--seconds 600) $(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences))
 
 interface-tests: packages $(if $(filter $(stock_flavours),$(interfaces_kernel)),stock-source,prepare)
 	@vm/build-selftests tools/testing/selftests/timens/interfaces $(call tree_of,$(interfaces_kernel)) build/interfaces
@@ -141,7 +153,7 @@ interface-tests: packages $(if $(filter $(stock_flavours),$(interfaces_kernel)),
 test-interfaces: KERNEL := $(interfaces_kernel)
 test-interfaces: kernel-$(interfaces_kernel) interface-tests build/guest/init ## test every interface that tells or takes a time in the guest; T chooses some
 	@vm/run-tests build/interfaces build/guest build/$(KERNEL)/config $(call tree_of,$(KERNEL)) $(call boot,interfaces) \
-		$(interface_devices:%=--device %) $(if $(debug_kernel),--seconds 600) \
+		$(call skips,interfaces) $(interface_devices:%=--device %) $(if $(debug_kernel),--seconds 600) \
 		$(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences_of_interfaces))
 
 check: test fuzz-short test-interfaces ## run KUnit, the selftests, a minute of random operations, and the tests of interfaces
