@@ -66,18 +66,3 @@ TEST(system_times_around_a_ptp_clock_are_on_the_clock_of_the_caller,
 		}
 	});
 }
-
-TEST(the_cross_timestamp_of_a_ptp_clock_is_on_the_clock_of_the_caller,
-     .differs_from_stock = "it is on the host's clock")
-{
-	from_each_viewpoint([](const shift &) {
-		const unique_fd clock =
-			open_clock(PTP_SYS_OFFSET_PRECISE2, ptp_sys_offset_precise{});
-		const period asking(CLOCK_MONOTONIC_RAW);
-		ptp_sys_offset_precise told{};
-
-		check(ioctl(clock.get(), PTP_SYS_OFFSET_PRECISE2, &told),
-		      "PTP_SYS_OFFSET_PRECISE2");
-		asking.expect_contains(time_of(told.sys_monoraw), "sys_monoraw");
-	});
-}
