@@ -12,7 +12,7 @@ FROM ?=
 export PATCH FORCE SAMPLE FROM
 
 .PHONY: stock-source prepare refresh series check-base check-series check-prefixes \
-	check-copying check-sparse check-interfaces check-architectures check-tools
+	check-copying check-sparse check-interfaces sweep-times check-architectures check-tools
 
 stock-source: packages ## fetch Debian's kernel source into build/linux-stock, untouched
 	@base/fetch-source
@@ -44,6 +44,9 @@ check-sparse: prepare ## sparse and W=1 on every C file that the series adds or 
 
 check-interfaces: stock-source ## each interface that tells or takes a time has a patch and a test, or a reason
 	@base/check-interfaces
+
+sweep-times: stock-source ## what hands out or compares times in the stock source is known, with a verdict
+	@base/sweep-times
 
 check-architectures: stock-source ## build for arm64, powerpc and riscv, whose code is left alone
 	@base/check-architectures
