@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "kernel.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 
 #include <fcntl.h>
 #include <grp.h>
@@ -261,6 +263,32 @@ nanoseconds now(clockid_t clock)
 	return to_nanoseconds(time);
 }
 
+namespace
+{
+
+/* What the linker scripts of the kernel's vDSOs have. */
+#if defined(__aarch64__) || defined(__powerpc__) || defined(__s390__)
+constexpr std::string_view vdso_prefix = "__kernel_";
+#else
+constexpr std::string_view vdso_prefix = "__vdso_";
+#endif
+
+constexpr std::string_view calls_of_vdso[] = {
+	"clock_gettime",
+	"clock_getres",
+	"gettimeofday",
+#ifndef __LP64__
+	"clock_gettime64",
+#endif
+#if defined(__x86_64__) || defined(__i386__) || defined(__powerpc__)
+	"time",
+#endif
+#if defined(__LP64__) && !defined(__riscv)
+	"getrandom",
+#endif
+};
+
+/* An address in the vDSO of this process, or nullptr. */
 void *vdso_symbol(std::string_view name)
 {
 	const char *image = reinterpret_cast<const char *>(getauxval(AT_SYSINFO_EHDR));
@@ -289,6 +317,23 @@ void *vdso_symbol(std::string_view name)
 	return nullptr;
 }
 
+} // namespace
+
+bool vdso_has(std::string_view call)
+{
+	return std::ranges::find(calls_of_vdso, call) != std::end(calls_of_vdso);
+}
+
+void *vdso_address(std::string_view call, std::source_location where)
+{
+	const std::string name = std::string(vdso_prefix) + std::string(call);
+	void *const address = vdso_symbol(name);
+
+	if (!address)
+		throw check_failed("the vDSO has no " + name, where);
+	return address;
+}
+
 namespace
 {
 
@@ -298,17 +343,14 @@ struct timespec32 {
 	std::int32_t tv_nsec;
 };
 
-/* The vDSO returns a negative errno, as the system call instruction does. */
-template <class time_type> nanoseconds read_vdso(const char *symbol, clockid_t clock)
+/* The vDSO returns what the system call instruction does: the errno, negative but on powerpc. */
+template <class time_type> nanoseconds read_vdso(const char *call, clockid_t clock)
 {
-	using function = int (*)(clockid_t, time_type *);
-	const auto read = reinterpret_cast<function>(vdso_symbol(symbol));
+	const auto read = vdso_function<int(clockid_t, time_type *)>(call);
 	time_type time;
 
-	if (!read)
-		skip(std::string("the vDSO has no ") + symbol);
-	if (const int error = -read(clock, &time))
-		throw system_failure(symbol + (" " + clock_name(clock)), error);
+	if (const int error = std::abs(read(clock, &time)))
+		throw system_failure("vDSO " + (call + (" " + clock_name(clock))), error);
 	return to_nanoseconds(time);
 }
 
@@ -323,9 +365,7 @@ template <class time_type> nanoseconds read_syscall(long number, clockid_t clock
 #ifdef __LP64__
 constexpr clock_reader readers[] = {
 	{ "vdso",
-	  [](clockid_t clock) {
-		  return read_vdso<__kernel_timespec>("__vdso_clock_gettime", clock);
-	  } },
+	  [](clockid_t clock) { return read_vdso<__kernel_timespec>("clock_gettime", clock); } },
 	{ "syscall",
 	  [](clockid_t clock) {
 		  return read_syscall<__kernel_timespec>(SYS_clock_gettime, clock);
@@ -334,11 +374,9 @@ constexpr clock_reader readers[] = {
 #else
 constexpr clock_reader readers[] = {
 	{ "vdso",
-	  [](clockid_t clock) {
-		  return read_vdso<__kernel_timespec>("__vdso_clock_gettime64", clock);
-	  } },
+	  [](clockid_t clock) { return read_vdso<__kernel_timespec>("clock_gettime64", clock); } },
 	{ "vdso_time32",
-	  [](clockid_t clock) { return read_vdso<timespec32>("__vdso_clock_gettime", clock); } },
+	  [](clockid_t clock) { return read_vdso<timespec32>("clock_gettime", clock); } },
 	{ "syscall",
 	  [](clockid_t clock) {
 		  return read_syscall<__kernel_timespec>(SYS_clock_gettime64, clock);

@@ -148,8 +148,18 @@ struct clock_reader {
 };
 std::span<const clock_reader> clock_readers();
 
-/* An address in the vDSO of this process, or nullptr. */
-void *vdso_symbol(std::string_view name);
+/* Has the vDSO of this architecture a function for a call, such as "clock_gettime"? */
+bool vdso_has(std::string_view call);
+
+/* Its address, vdso(7). A vDSO that lacks it, or none at all, fails the case. */
+void *vdso_address(std::string_view call,
+		   std::source_location where = std::source_location::current());
+
+template <class function> function *
+vdso_function(std::string_view call, std::source_location where = std::source_location::current())
+{
+	return reinterpret_cast<function *>(vdso_address(call, where));
+}
 
 /* A second plus nanoseconds pair of any width, and back. */
 template <class timespec_like> nanoseconds to_nanoseconds(const timespec_like &time)

@@ -164,11 +164,7 @@ clock_times clock_times_now()
 
 nanoseconds vdso_time()
 {
-	const auto time = reinterpret_cast<long (*)(long *)>(vdso_symbol("__vdso_time"));
-
-	if (!time)
-		skip("the vDSO has no __vdso_time");
-	return seconds(time(nullptr));
+	return seconds(vdso_function<long(long *)>("time")(nullptr));
 }
 
 /*
@@ -178,13 +174,14 @@ nanoseconds vdso_time()
 void expect_clocks(const offsets &by, const clock_times &earlier, std::size_t first)
 {
 	const auto readers = clock_readers();
-	const auto number = readers.size() * clocks.size() + 1;
+	const auto by_clock = readers.size() * clocks.size();
+	const auto number = by_clock + vdso_has("time");
 
 	for (std::size_t i = 0; i < number; i++) {
 		const std::size_t which = (first + i) % number;
 		const std::string order = ", reading " + std::to_string(i + 1);
 
-		if (which == number - 1) {
+		if (which == by_clock) {
 			expect_soon_after(
 				vdso_time(),
 				std::chrono::floor<seconds>(earlier[CLOCK_REALTIME_COARSE]),

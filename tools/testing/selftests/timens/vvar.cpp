@@ -49,7 +49,7 @@ public:
 		const auto mappings = vdso_mappings();
 		char *const start = mappings.front().start;
 		const std::size_t size = mappings.back().start + mappings.back().size - start;
-		const auto gettime = static_cast<char *>(vdso_symbol("__vdso_clock_gettime"));
+		const auto gettime = static_cast<char *>(vdso_address("clock_gettime"));
 		char *const place = reserve(size);
 
 		for (const mapping &mapping : mappings)

@@ -26,7 +26,7 @@ struct mapping {
 
 /* The mappings of the kernel's for the vDSO: data, then code. */
 std::vector<mapping> vdso_mappings();
-/* The data, which begins with the clock page; skips the case where there is none. */
+/* The data, which begins with the clock page; throws check_failed if there is none. */
 mapping vvar_mapping();
 
 /* Is this the page of a namespace? Else it is the host's. */
