@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <barrier>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <functional>
@@ -27,6 +28,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -890,4 +892,91 @@ TEST(execve_enters_what_its_thread_unshared_while_others_unshare, .timeout = rac
 		all.push_back(pending_namespace());
 	}
 	expect_errno(unshare(CLONE_NEWTIME), ENOSPC, "one more than all");
+}
+
+/* A reading of the vDSO that a signal interrupts, whose handler goes to another namespace. */
+namespace
+{
+
+std::array<int, 2> hop_between;
+volatile std::sig_atomic_t hops;
+volatile std::sig_atomic_t failed_hops;
+
+void hop(int)
+{
+	const int error = errno;
+
+	if (setns(hop_between[(hops + 1) % 2], CLONE_NEWTIME))
+		failed_hops = failed_hops + 1;
+	else
+		hops = hops + 1;
+	errno = error;
+}
+
+/* Hops in short intervals while it exists. */
+class hopping {
+public:
+	hopping()
+	{
+		check(signal(SIGALRM, hop) == SIG_ERR ? -1 : 0, "signal");
+		set_interval(700);
+	}
+	hopping(const hopping &) = delete;
+	hopping &operator=(const hopping &) = delete;
+	~hopping()
+	{
+		set_interval(0);
+		signal(SIGALRM, SIG_IGN);
+	}
+
+private:
+	static void set_interval(suseconds_t microseconds)
+	{
+		const itimerval timer{ { 0, microseconds }, { 0, microseconds } };
+
+		setitimer(ITIMER_REAL, &timer, nullptr);
+	}
+};
+
+bool is_soon_after(nanoseconds time, nanoseconds earlier)
+{
+	return time >= earlier && time <= earlier + 100s;
+}
+
+} // namespace
+
+TEST(a_reading_that_setns_interrupts_is_of_one_namespace_or_the_other, .timeout = race_limit(),
+     .differs_from_stock = "at times: stock ends the task by SIGBUS")
+{
+	constexpr int enough = 500;
+	constexpr int readings = 1000;
+	const unique_fd host = own_namespace();
+	const unique_fd moved = make_namespace(some_offsets);
+	const auto earlier = clock_times_now();
+
+	hop_between = { host.get(), moved.get() };
+
+	const hopping hops_on;
+
+	while (hops < enough && !failed_hops)
+		race([&](int round) {
+			const clockid_t clock = clocks[round % clocks.size()];
+			const auto inside = earlier[clock] + offset_of(clock, some_offsets);
+
+			for (const auto &reader : clock_readers()) {
+				if (!reader.name.starts_with("vdso"))
+					continue;
+				for (int i = 0; i < readings; i++) {
+					const auto time = reader.read(clock);
+
+					if (!is_soon_after(time, earlier[clock]) &&
+					    !is_soon_after(time, inside))
+						throw check_failed(clock_by(clock, reader.name) +
+								   " is " + show(time) + " after " +
+								   show(int(hops)) +
+								   " hops: in neither namespace");
+				}
+			}
+		});
+	expect_eq(int(failed_hops), 0, "calls of setns() that fail");
 }
