@@ -980,3 +980,100 @@ TEST(a_reading_that_setns_interrupts_is_of_one_namespace_or_the_other, .timeout 
 		});
 	expect_eq(int(failed_hops), 0, "calls of setns() that fail");
 }
+
+#ifdef __x86_64__
+#ifndef ARCH_MAP_VDSO_64
+#define ARCH_MAP_VDSO_64 0x2003
+#endif
+
+/*
+ * Whatever mappings of clock pages a process has come to, they are of its namespace:
+ * a page that it has left is freed, and becomes the memory of somebody else.
+ */
+namespace
+{
+
+constexpr int mappers = 8;
+
+std::vector<mapping> clock_mappings()
+{
+	auto found = vdso_mappings();
+
+	std::erase_if(found, [](const mapping &pages) { return pages.name != "[vvar]"; });
+	return found;
+}
+
+/* Unmaps the vDSO, and maps it from several threads at once. Returns with one thread. */
+void map_vdso_together(char *room)
+{
+	std::barrier start(mappers);
+	std::vector<std::jthread> threads;
+
+	for (const mapping &pages : vdso_mappings())
+		check(munmap(pages.start, pages.size), "munmap " + pages.name);
+	for (int i = 0; i < mappers; i++)
+		threads.emplace_back([&start, place = room + 100 * i * page_size] {
+			start.arrive_and_wait();
+			syscall(SYS_arch_prctl, ARCH_MAP_VDSO_64, place);
+		});
+}
+
+void expect_all_clock_pages(const offsets &by, std::string_view when)
+{
+	for (const mapping &pages : clock_mappings())
+		expect_eq(offsets_in_page(pages.start).value_or(offsets{}), by,
+			  "offsets in a clock page " + std::string(when));
+}
+
+/* Maps in a user's own namespaces, and lets the body go to another. */
+void race_for_clock_mappings(const std::function<void(const offsets &next)> &leave)
+{
+	constexpr std::size_t neighbours = 20000;
+
+	become_user(65534);
+	enter_user_namespace();
+	race([&](int round) {
+		const offsets first = offsets_of(2 * round);
+		const offsets next = offsets_of(2 * round + 1);
+
+		unshare_time();
+		set_offsets(first);
+		/* It is the only task there: the page ends with it. */
+		child([&] {
+			char *const area = reserve(neighbours * page_size);
+			char *const room = reserve(100 * mappers * page_size);
+
+			/* No two can be one: looking for the vDSO takes its time. */
+			for (std::size_t i = 0; i < neighbours; i += 2)
+				check(mprotect(area + i * page_size, page_size, PROT_READ),
+				      "mprotect");
+			check(munmap(room, 100 * mappers * page_size), "munmap");
+			map_vdso_together(room);
+			expect(!clock_mappings().empty(), "one of the threads maps the clocks");
+			expect_all_clock_pages(first, "of the first namespace");
+			leave(next);
+		}).wait_ok();
+	});
+}
+
+} // namespace
+
+TEST(setns_leaves_no_old_clock_page_to_threads_that_map_it_together, .timeout = race_limit())
+{
+	race_for_clock_mappings([](const offsets &next) {
+		unshare_time();
+		set_offsets(next);
+		enter(pending_namespace());
+		expect_all_clock_pages(next, "after setns");
+	});
+}
+
+TEST(a_child_has_no_clock_page_of_its_parent_whose_threads_map_it_together, .timeout = race_limit())
+{
+	race_for_clock_mappings([](const offsets &next) {
+		unshare_time();
+		set_offsets(next);
+		child([&] { expect_all_clock_pages(next, "after fork"); }).wait_ok();
+	});
+}
+#endif

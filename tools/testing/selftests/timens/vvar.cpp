@@ -18,9 +18,12 @@
 #include <sstream>
 
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 using namespace timens;
@@ -321,6 +324,186 @@ TEST(a_vdso_that_is_mapped_anew_is_switched, .timeout = 30s)
 	expect(maps_namespace_page(), "the namespace's page after setns");
 }
 #endif
+
+/*
+ * Whatever a program does to the mapping, allowed or not: it shows the clocks of its
+ * namespace, and never the memory that its page has become.
+ */
+namespace
+{
+
+struct trick {
+	std::string_view name;
+	std::function<void(const mapping &vvar)> play;
+};
+
+void advise(const mapping &vvar)
+{
+	for (const int advice : { MADV_DONTNEED, MADV_FREE, MADV_COLD, MADV_PAGEOUT, MADV_WILLNEED,
+				  MADV_REMOVE, MADV_WIPEONFORK, MADV_KEEPONFORK, MADV_MERGEABLE,
+				  MADV_HUGEPAGE, MADV_HWPOISON })
+		madvise(vvar.start, vvar.size, advice);
+}
+
+void watch_faults(const mapping &vvar)
+{
+	const unique_fd faults(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK));
+	uffdio_api api{ .api = UFFD_API, .features = 0, .ioctls = 0 };
+	uffdio_register range{ .range = { reinterpret_cast<std::uintptr_t>(vvar.start), vvar.size },
+			       .mode = UFFDIO_REGISTER_MODE_MISSING,
+			       .ioctls = 0 };
+
+	ioctl(faults.get(), UFFDIO_API, &api);
+	ioctl(faults.get(), UFFDIO_REGISTER, &range);
+}
+
+const trick tricks[] = {
+	{ "nothing", [](const mapping &) {} },
+	{ "a second mapping that leaves the first",
+	  [](const mapping &vvar) {
+		  mremap(vvar.start, vvar.size, vvar.size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP);
+	  } },
+	{ "a second mapping of the same",
+	  [](const mapping &vvar) { mremap(vvar.start, 0, vvar.size, MREMAP_MAYMOVE); } },
+	{ "a part moved",
+	  [](const mapping &vvar) {
+		  mremap(vvar.start, page_size, page_size, MREMAP_MAYMOVE | MREMAP_FIXED,
+			 reserve(page_size));
+	  } },
+	{ "a mapping moved", [](const mapping &vvar) { move_mapping(vvar, reserve(vvar.size)); } },
+	{ "a mapping that grows",
+	  [](const mapping &vvar) {
+		  mremap(vvar.start, vvar.size, 2 * vvar.size, MREMAP_MAYMOVE);
+	  } },
+	{ "advice", advise },
+	{ "a lock", [](const mapping &vvar) { mlock(vvar.start, vvar.size); } },
+	{ "protection",
+	  [](const mapping &vvar) {
+		  mprotect(vvar.start, page_size, PROT_READ | PROT_WRITE);
+		  mprotect(vvar.start, vvar.size, PROT_NONE);
+		  mprotect(vvar.start, vvar.size, PROT_READ);
+	  } },
+	{ "faults watched", watch_faults },
+#ifdef __x86_64__
+	/* ARCH_MAP_VDSO_X32, _32 and _64, beside the first and in its place. */
+	{ "other images mapped",
+	  [](const mapping &vvar) {
+		  for (const int image : { 0x2001, 0x2002, 0x2003 })
+			  syscall(SYS_arch_prctl, image, vvar.start - 1024 * page_size);
+	  } },
+	{ "other images mapped without the first one's code",
+	  [](const mapping &vvar) {
+		  for (const mapping &pages : vdso_mappings())
+			  if (pages.name == "[vdso]")
+				  check(munmap(pages.start, pages.size), "munmap");
+		  for (const int image : { 0x2001, 0x2002, 0x2003 })
+			  syscall(SYS_arch_prctl, image, vvar.start - 1024 * page_size);
+	  } },
+	{ "a 32-bit image in its place",
+	  [](const mapping &vvar) {
+		  for (const mapping &pages : vdso_mappings())
+			  check(munmap(pages.start, pages.size), "munmap " + pages.name);
+		  for (const int image : { 0x2002, 0x2003 })
+			  syscall(SYS_arch_prctl, image, vvar.start - 1024 * page_size);
+	  } },
+#endif
+};
+
+/* What a process can read of its memory without touching it: a clock page, or nothing. */
+void expect_clocks_or_nothing(const mapping &vvar, const offsets &by)
+{
+	std::vector<char> page(page_size);
+	const iovec local{ page.data(), page.size() };
+	const iovec remote{ vvar.start, page_size };
+
+	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) > 0)
+		expect_eq(offsets_in_page(page.data()).value_or(offsets{}), by,
+			  "offsets by process_vm_readv");
+
+	const unique_fd memory = open_file("/proc/self/mem", O_RDONLY);
+
+	if (pread(memory.get(), page.data(), page.size(),
+		  reinterpret_cast<std::uintptr_t>(vvar.start)) > 0)
+		expect_eq(offsets_in_page(page.data()).value_or(offsets{}), by,
+			  "offsets in /proc/self/mem");
+}
+
+void expect_all_clock_pages(const offsets &by, const std::string &when)
+{
+	/* What was freed is used again. */
+	for (int round = 0; round < 2; round++) {
+		for (const mapping &pages : vdso_mappings()) {
+			if (pages.name != "[vvar]")
+				continue;
+			expect_eq(offsets_in_page(pages.start).value_or(offsets{}), by,
+				  "offsets in a clock page after " + when);
+			expect_clocks_or_nothing(pages, by);
+		}
+
+		constexpr std::size_t much = 1024;
+		void *const memory = mmap(nullptr, much * page_size, PROT_READ | PROT_WRITE,
+					  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (memory == MAP_FAILED)
+			throw system_failure("mmap", errno);
+		std::memset(memory, 0x5e, much * page_size);
+		munmap(memory, much * page_size);
+	}
+}
+
+/* Plays each trick in a user's own namespace, of which nothing else is, and goes to another. */
+void play_and_leave(const std::function<void(const std::string &name)> &leave)
+{
+	become_user(65534);
+	enter_user_namespace();
+	for (const trick &trick : tricks) {
+		const std::string name(trick.name);
+
+		unshare_time();
+		set_offsets({ 1111s, 2222s });
+		child([&] {
+			const mapping vvar = vvar_mapping();
+
+			expect(is_namespace_page(vvar.start), "the namespace's page");
+			trick.play(vvar);
+			expect_all_clock_pages({ 1111s, 2222s }, name);
+			unshare_time();
+			set_offsets(some_offsets);
+			leave(name);
+		}).wait_ok();
+	}
+}
+
+} // namespace
+
+TEST(setns_leaves_no_old_clock_page_whatever_was_done_to_the_mapping, .timeout = 60s)
+{
+	play_and_leave([](const std::string &name) {
+		enter(pending_namespace());
+		expect_all_clock_pages(some_offsets, name + ", setns");
+	});
+}
+
+TEST(a_child_has_no_clock_page_of_its_parent_whatever_was_done_to_the_mapping, .timeout = 60s)
+{
+	play_and_leave([](const std::string &name) {
+		child([&] { expect_all_clock_pages(some_offsets, name + ", fork"); }).wait_ok();
+		/* Their namespace ends first. */
+		expect_all_clock_pages({ 1111s, 2222s }, name + ", fork");
+	});
+}
+
+TEST(setns_waits_for_the_end_of_whoever_shares_the_clock_pages)
+{
+	const unique_fd moved = make_namespace(some_offsets);
+
+	run_sharing_memory([&] {
+		expect_errno(setns(moved.get(), CLONE_NEWTIME), EUSERS, "while memory is shared");
+		expect(!maps_namespace_page(), "the host's page");
+	});
+	enter(moved);
+	expect(maps_namespace_page(), "the namespace's page");
+}
 
 TEST(a_task_with_many_mappings_can_enter, .timeout = 30s)
 {
