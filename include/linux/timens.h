@@ -33,45 +33,8 @@
 #include <linux/ktime.h>
 #include <linux/sched.h>
 #include <linux/time64.h>
+#include <linux/timens_types.h>
 #include <linux/types.h>
-
-/**
- * enum timens_timeline - groups of clocks that move together
- * @TIMENS_HOST:	clocks that no time namespace moves, offset always 0
- * @TIMENS_MONOTONIC:	CLOCK_MONOTONIC and what follows it
- * @TIMENS_BOOTTIME:	CLOCK_BOOTTIME and what follows it
- * @TIMENS_NR:		number of timelines
- */
-enum timens_timeline {
-	TIMENS_HOST,
-	TIMENS_MONOTONIC,
-	TIMENS_BOOTTIME,
-	TIMENS_NR,
-};
-
-/**
- * struct timens_offsets - how far the clocks of a time namespace are moved
- * @by:	namespace's clock minus host's clock, per timeline. Seconds may be
- *	negative, nanoseconds are 0 to 999999999 and count upwards.
- */
-struct timens_offsets {
-	struct timespec64 by[TIMENS_NR];
-};
-
-/**
- * struct timens_latch - the clocks of the task that opened something
- *
- * For timens_latch_current() and timens_latch_from_host() only. All zeros are
- * the host's clocks. It holds no reference, and takes no memory without
- * CONFIG_TIME_NS.
- */
-struct timens_latch {
-#ifdef CONFIG_TIME_NS
-	/* private: */
-	bool			moved;
-	struct timens_offsets	moved_by;
-#endif
-};
 
 #ifdef CONFIG_TIME_NS
 
@@ -90,6 +53,12 @@ void timens_offsets_boot_date(const struct timens_offsets *offsets,
 			      struct timespec64 *date);
 u64 timens_offsets_units_from_host(const struct timens_offsets *offsets,
 				   clockid_t clock, u64 t, u32 unit);
+s64 timens_offsets_base_to_host(const struct timens_offsets *offsets,
+				clockid_t clock, s64 t);
+s64 timens_offsets_base_from_host(const struct timens_offsets *offsets,
+				  clockid_t clock, s64 t);
+bool timens_latch_equal(const struct timens_latch *a,
+			const struct timens_latch *b, clockid_t clock);
 
 /**
  * timens_to_host() - translate an absolute time that user space handed in
@@ -160,7 +129,8 @@ static inline ktime_t timens_from_host(clockid_t clock, ktime_t t)
 /**
  * timens_timespec_to_host() - timens_to_host() for a timespec64
  * @clock:	clock id that @ts is on
- * @ts:		a valid time on current's clock, replaced by the host's
+ * @ts:		a time on current's clock, replaced by the host's. A negative one
+ *		stays what it is.
  */
 static inline void timens_timespec_to_host(clockid_t clock,
 					   struct timespec64 *ts)
@@ -206,11 +176,49 @@ static inline u64 timens_units_from_host(clockid_t clock, u64 t, u32 unit)
 }
 
 /**
+ * timens_base_to_host() - translate the base time of a periodic schedule
+ * @clock:	clock id that @t is on
+ * @t:		nanoseconds on current's clock
+ *
+ * A schedule needs its phase: a base time may be before the zero of a clock, and
+ * is negative there. So 0 and negative numbers are times here. Only S64_MAX,
+ * "never", stays what it is.
+ *
+ * Return: nanoseconds on the host's clock. timens_base_from_host() undoes it
+ *	   where that is not S64_MIN or S64_MAX.
+ */
+static inline s64 timens_base_to_host(clockid_t clock, s64 t)
+{
+	const struct timens_offsets *offsets = current->timens;
+
+	if (likely(!offsets))
+		return t;
+	return timens_offsets_base_to_host(offsets, clock, t);
+}
+
+/**
+ * timens_base_from_host() - report the base time of a periodic schedule
+ * @clock:	clock id that @t is on
+ * @t:		nanoseconds on the host's clock
+ *
+ * Return: nanoseconds on current's clock, which can be negative.
+ */
+static inline s64 timens_base_from_host(clockid_t clock, s64 t)
+{
+	const struct timens_offsets *offsets = current->timens;
+
+	if (likely(!offsets))
+		return t;
+	return timens_offsets_base_from_host(offsets, clock, t);
+}
+
+/**
  * timens_latch_current() - remember the clocks of current
  * @latch:	set, whatever was in it
  *
  * Offsets are constant once a task is in the namespace, so that the latch is
- * right for as long as the file is open, and after the namespace is gone.
+ * right for as long as the file is open, and after the namespace is gone. It has
+ * to be released with timens_latch_put().
  */
 static inline void timens_latch_current(struct timens_latch *latch)
 {
@@ -220,6 +228,16 @@ static inline void timens_latch_current(struct timens_latch *latch)
 	if (unlikely(offsets))
 		latch->moved_by = *offsets;
 }
+
+/**
+ * timens_latch_put() - release what timens_latch_current() took
+ * @latch:	set by timens_latch_current(), or all zeros
+ *
+ * To be called when nothing reads the latch any more, in any context, NMI
+ * excepted. It does nothing today because offsets are constant, so that the
+ * latch is a copy of them.
+ */
+static inline void timens_latch_put(struct timens_latch *latch) { }
 
 /**
  * timens_latch_from_host() - timens_from_host() for whoever set a latch
@@ -298,7 +316,25 @@ static inline u64 timens_units_from_host(clockid_t clock, u64 t, u32 unit)
 	return t;
 }
 
+static inline s64 timens_base_to_host(clockid_t clock, s64 t)
+{
+	return t;
+}
+
+static inline s64 timens_base_from_host(clockid_t clock, s64 t)
+{
+	return t;
+}
+
+static inline bool timens_latch_equal(const struct timens_latch *a,
+				      const struct timens_latch *b,
+				      clockid_t clock)
+{
+	return true;
+}
+
 static inline void timens_latch_current(struct timens_latch *latch) { }
+static inline void timens_latch_put(struct timens_latch *latch) { }
 
 static inline ktime_t timens_latch_from_host(const struct timens_latch *latch,
 					     clockid_t clock, ktime_t t)

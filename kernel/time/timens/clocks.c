@@ -129,12 +129,13 @@ EXPORT_SYMBOL_GPL(timens_offsets_from_host);
  * timens_offsets_timespec_to_host() - timens_offsets_to_host() for a timespec64
  * @offsets:	offsets of a namespace
  * @clock:	clock id that @ts is on
- * @ts:		a valid time on the namespace's clock, replaced by the host's
+ * @ts:		a time on the namespace's clock, replaced by the host's
  */
 void timens_offsets_timespec_to_host(const struct timens_offsets *offsets,
 				     clockid_t clock, struct timespec64 *ts)
 {
-	if (offset_ns(offsets, clock))
+	/* Very negative seconds would wrap around to a positive number of nanoseconds. */
+	if (ts->tv_sec >= 0 && offset_ns(offsets, clock))
 		*ts = ktime_to_timespec64(timens_offsets_to_host(offsets, clock,
 								 timespec64_to_ktime(*ts)));
 }
@@ -189,6 +190,65 @@ u64 timens_offsets_units_from_host(const struct timens_offsets *offsets,
 	return div_u64(timens_offsets_from_host(offsets, clock, t * unit), unit);
 }
 EXPORT_SYMBOL_GPL(timens_offsets_units_from_host);
+
+/**
+ * timens_offsets_base_to_host() - timens_base_to_host() for given offsets
+ * @offsets:	offsets of a namespace
+ * @clock:	clock id that @t is on
+ * @t:		nanoseconds on the namespace's clock, may be negative
+ *
+ * Return: nanoseconds on the host's clock.
+ */
+s64 timens_offsets_base_to_host(const struct timens_offsets *offsets,
+				clockid_t clock, s64 t)
+{
+	s64 host;
+
+	if (t == S64_MAX)
+		return t;
+	if (check_sub_overflow(t, offset_ns(offsets, clock), &host))
+		return t < 0 ? S64_MIN : S64_MAX;
+	return host;
+}
+EXPORT_SYMBOL_GPL(timens_offsets_base_to_host);
+
+/**
+ * timens_offsets_base_from_host() - timens_base_from_host() for given offsets
+ * @offsets:	offsets of a namespace
+ * @clock:	clock id that @t is on
+ * @t:		nanoseconds on the host's clock, may be negative
+ *
+ * Return: nanoseconds on the namespace's clock.
+ */
+s64 timens_offsets_base_from_host(const struct timens_offsets *offsets,
+				  clockid_t clock, s64 t)
+{
+	s64 user;
+
+	if (t == S64_MAX)
+		return t;
+	if (check_add_overflow(t, offset_ns(offsets, clock), &user))
+		return t < 0 ? S64_MIN : S64_MAX;
+	return user;
+}
+EXPORT_SYMBOL_GPL(timens_offsets_base_from_host);
+
+/**
+ * timens_latch_equal() - does a clock read the same by two latches?
+ * @a:		set by timens_latch_current(), or all zeros
+ * @b:		another
+ * @clock:	clock id
+ *
+ * Return: true if both translate times on @clock in the same way.
+ */
+bool timens_latch_equal(const struct timens_latch *a,
+			const struct timens_latch *b, clockid_t clock)
+{
+	s64 by_a = a->moved ? offset_ns(&a->moved_by, clock) : 0;
+	s64 by_b = b->moved ? offset_ns(&b->moved_by, clock) : 0;
+
+	return by_a == by_b;
+}
 
 /**
  * timens_offsets_boot_date() - timens_boot_date() for given offsets

@@ -438,6 +438,90 @@ static void a_timespec_beyond_all_clocks_means_never(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, KTIME_MAX, timespec64_to_ktime(ts));
 }
 
+static void a_timespec_before_all_clocks_stays_in_the_past(struct kunit *test)
+{
+	/* The second wraps around to a positive number of nanoseconds. */
+	static const time64_t seconds[] = { -1, -10000000000LL, S64_MIN };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(seconds); i++) {
+		struct timespec64 ts = { .tv_sec = seconds[i], .tv_nsec = 5 };
+
+		timens_offsets_timespec_to_host(&two_offsets, CLOCK_MONOTONIC, &ts);
+		KUNIT_EXPECT_EQ(test, seconds[i], ts.tv_sec);
+		KUNIT_EXPECT_EQ(test, 5, ts.tv_nsec);
+	}
+}
+
+static void base_times_keep_their_phase(struct kunit *test)
+{
+	struct rnd_state rnd;
+	unsigned int i;
+
+	prandom_seed_state(&rnd, 22);
+	for (i = 0; i < 100000; i++) {
+		s64 offset = prandom_u32_state(&rnd) * 1000003LL;
+		s64 t = prandom_u32_state(&rnd) * 1000033LL;
+		struct timens_offsets offsets;
+		s64 host;
+
+		if (prandom_u32_state(&rnd) % 2)
+			offset = -offset;
+		/* Also before the zero of either clock, and zero itself. */
+		if (prandom_u32_state(&rnd) % 2)
+			t = -t;
+		t *= i % 16 != 0;
+		offsets = monotonic_offset(offset);
+		host = timens_offsets_base_to_host(&offsets, CLOCK_MONOTONIC, t);
+		KUNIT_ASSERT_EQ(test, t - offset, host);
+		KUNIT_ASSERT_EQ(test, t,
+				timens_offsets_base_from_host(&offsets, CLOCK_MONOTONIC,
+							      host));
+		KUNIT_ASSERT_EQ(test, t,
+				timens_offsets_base_to_host(&offsets, CLOCK_REALTIME, t));
+	}
+}
+
+static void base_times_end_with_the_range(struct kunit *test)
+{
+	const struct timens_offsets later = monotonic_offset(1000);
+	const struct timens_offsets earlier = monotonic_offset(-1000);
+
+	KUNIT_EXPECT_EQ(test, S64_MIN,
+			timens_offsets_base_to_host(&later, CLOCK_MONOTONIC, S64_MIN + 5));
+	KUNIT_EXPECT_EQ(test, S64_MAX,
+			timens_offsets_base_to_host(&earlier, CLOCK_MONOTONIC, S64_MAX - 5));
+	KUNIT_EXPECT_EQ(test, S64_MAX,
+			timens_offsets_base_from_host(&later, CLOCK_MONOTONIC, S64_MAX - 5));
+	KUNIT_EXPECT_EQ(test, S64_MIN,
+			timens_offsets_base_from_host(&earlier, CLOCK_MONOTONIC, S64_MIN + 5));
+	/* Never is never, there and back. */
+	KUNIT_EXPECT_EQ(test, S64_MAX,
+			timens_offsets_base_to_host(&later, CLOCK_MONOTONIC, S64_MAX));
+	KUNIT_EXPECT_EQ(test, S64_MAX,
+			timens_offsets_base_from_host(&earlier, CLOCK_MONOTONIC, S64_MAX));
+}
+
+static void latches_are_equal_where_the_clock_is(struct kunit *test)
+{
+	const struct timens_latch host = { };
+	const struct timens_latch one = { .moved = true, .moved_by = two_offsets };
+	struct timens_latch other = one;
+
+	KUNIT_EXPECT_TRUE(test, timens_latch_equal(&one, &other, CLOCK_MONOTONIC));
+	KUNIT_EXPECT_FALSE(test, timens_latch_equal(&one, &host, CLOCK_MONOTONIC));
+	KUNIT_EXPECT_FALSE(test, timens_latch_equal(&host, &one, CLOCK_BOOTTIME));
+	KUNIT_EXPECT_TRUE(test, timens_latch_equal(&one, &host, CLOCK_REALTIME));
+
+	other.moved_by.by[TIMENS_BOOTTIME].tv_nsec++;
+	KUNIT_EXPECT_TRUE(test, timens_latch_equal(&one, &other, CLOCK_MONOTONIC_RAW));
+	KUNIT_EXPECT_FALSE(test, timens_latch_equal(&one, &other, CLOCK_BOOTTIME));
+
+	/* Offsets of zero are the host's clocks. */
+	other.moved_by = (struct timens_offsets){ };
+	KUNIT_EXPECT_TRUE(test, timens_latch_equal(&host, &other, CLOCK_MONOTONIC));
+}
+
 static void the_boot_date_moves_against_the_boot_clock(struct kunit *test)
 {
 	struct timespec64 date = { .tv_sec = 1700000000, .tv_nsec = 250000000 };
@@ -513,6 +597,10 @@ static struct kunit_case timens_clocks_cases[] = {
 	KUNIT_CASE(other_units_translate_like_nanoseconds),
 	KUNIT_CASE(a_latch_tells_the_clocks_that_it_has_seen),
 	KUNIT_CASE(a_timespec_beyond_all_clocks_means_never),
+	KUNIT_CASE(a_timespec_before_all_clocks_stays_in_the_past),
+	KUNIT_CASE(base_times_keep_their_phase),
+	KUNIT_CASE(base_times_end_with_the_range),
+	KUNIT_CASE(latches_are_equal_where_the_clock_is),
 	KUNIT_CASE(the_boot_date_moves_against_the_boot_clock),
 	KUNIT_CASE(the_boot_date_does_not_go_below_1970),
 	KUNIT_CASE(a_task_without_namespaces_is_on_the_clocks_of_the_host),
