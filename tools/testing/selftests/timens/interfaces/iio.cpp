@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sensors of the industrial I/O subsystem, linux/iio: the timestamps of events,
- * on the clock of the task that opened them, and of scans, on the clock of the
- * reader; whichever clock was chosen for the device.
+ * Sensors of the industrial I/O subsystem, linux/iio: the timestamps of events
+ * and of scans, in the reader's time namespace, whichever clock was chosen for
+ * the device.
  */
 #include "configfs.hpp"
 #include "viewpoints.hpp"
@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <linux/iio/buffer.h>
@@ -133,9 +134,14 @@ public:
 		write_file(buffer + "watermark", "3");
 		write_file(buffer + "enable", "1");
 	}
-	~sampling()
+	/* What is in the buffer by now can still be read. */
+	void stop() const
 	{
 		write_file(buffer + "enable", "0");
+	}
+	~sampling()
+	{
+		stop();
 		write_file(current, "\n");
 	}
 
@@ -165,7 +171,7 @@ void expect_contains(const period &sampled, const std::array<scan, 3> &scans,
 
 } // namespace
 
-TEST(an_event_is_on_the_clock_of_the_task_that_opened_the_events, .timeout = 30s,
+TEST(an_event_is_on_the_clock_of_the_reader, .timeout = 30s,
      .differs_from_stock = "it is on the host's clock")
 {
 	const sensor dummy;
@@ -182,21 +188,43 @@ TEST(an_event_is_on_the_clock_of_the_task_that_opened_the_events, .timeout = 30s
 	}
 }
 
-TEST(events_that_were_opened_outside_are_on_the_clock_outside)
+TEST(events_that_were_opened_outside_are_on_the_clock_of_each_reader,
+     .differs_from_stock = "it is on the host's clock")
 {
 	const sensor dummy;
 
 	dummy.set_clock({ "boottime", CLOCK_BOOTTIME });
 
 	const unique_fd events = dummy.open_events();
-	const shared<std::atomic<std::int64_t>> time;
 	const period happening(CLOCK_BOOTTIME);
 
+	dummy.make_event();
+	dummy.make_event();
+	happening.expect_contains(next_event(events), "outside");
 	in_namespace(some_offsets, [&] {
-		dummy.make_event();
-		*time = next_event(events).count();
+		const nanoseconds time = next_event(events);
+
+		expect_ge(time, happening.begin + some_offsets.boottime, "inside");
+		expect_le(time, now(CLOCK_BOOTTIME), "inside");
 	});
-	happening.expect_contains(nanoseconds(*time), "timestamp");
+}
+
+TEST(an_event_that_cannot_be_copied_is_kept)
+{
+	const sensor dummy;
+	void *forbidden = mmap(nullptr, sizeof(iio_event_data), PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	expect(forbidden != MAP_FAILED, "mmap");
+	dummy.set_clock({ "monotonic", CLOCK_MONOTONIC });
+
+	const unique_fd events = dummy.open_events();
+	const period happening(CLOCK_MONOTONIC);
+
+	dummy.make_event();
+	wait_readable(events, "an event");
+	expect_errno(read(events.get(), forbidden, sizeof(iio_event_data)), EFAULT);
+	happening.expect_contains(next_event(events), "the event");
 }
 
 TEST(a_scan_is_on_the_clock_of_the_reader, .timeout = 60s,
@@ -277,5 +305,60 @@ TEST(a_scan_without_a_time_is_not_changed, .timeout = 30s)
 			  sizeof(voltages), "size of the scans");
 		for (const auto voltage : voltages)
 			expect_eq(voltage, 7, "in_voltage0");
+	});
+}
+
+/*
+ * What is left in a buffer that was disabled has the layout with which it was
+ * enabled, whatever was set since then.
+ */
+TEST(samples_left_in_a_buffer_are_not_changed, .timeout = 30s)
+{
+	constexpr std::size_t count = 8;
+	constexpr std::uint16_t untouched = 0x1111;
+	const sensor dummy;
+
+	dummy.set_clock({ "monotonic", CLOCK_MONOTONIC });
+	from_each_viewpoint([&](const shift &) {
+		const unique_fd buffer = dummy.open();
+		const sampling running(dummy);
+		/* The samples are read to the middle. */
+		std::array<std::uint16_t, 3 * count> memory;
+
+		running.stop();
+		write_file(dummy.sysfs + "/buffer0/in_timestamp_en", "0");
+		write_file(dummy.sysfs + "/buffer0/watermark", "8");
+		write_file(dummy.sysfs + "/buffer0/enable", "1");
+		wait_readable(buffer, "a scan");
+		running.stop();
+		write_file(dummy.sysfs + "/buffer0/in_timestamp_en", "1");
+
+		memory.fill(untouched);
+		expect_eq(check(read(buffer.get(), &memory[count], count * sizeof(memory[0])),
+				"read"),
+			  count * sizeof(memory[0]), "size of the scans");
+		for (std::size_t at = 0; at < memory.size(); at++)
+			expect_eq(memory[at], at / count == 1 ? 7 : untouched,
+				  "word " + std::to_string(at));
+	});
+}
+
+TEST(times_left_in_a_buffer_are_on_the_clock_of_the_reader, .timeout = 30s,
+     .differs_from_stock = "they are on the host's clock")
+{
+	const sensor dummy;
+
+	from_each_viewpoint([&](const shift &) {
+		dummy.set_clock({ "monotonic", CLOCK_MONOTONIC });
+
+		const unique_fd buffer = dummy.open();
+		const period sampled(CLOCK_MONOTONIC);
+		const sampling running(dummy);
+
+		wait_readable(buffer, "a scan");
+		running.stop();
+		write_file(dummy.sysfs + "/buffer0/in_timestamp_en", "0");
+		dummy.set_clock({ "realtime", CLOCK_REALTIME });
+		expect_contains(sampled, next_scans(buffer), "timestamp");
 	});
 }
