@@ -36,11 +36,33 @@ constexpr perf_event_attr timed(clockid_t clock)
 	return attributes;
 }
 
+/* Whom an event counts, and the leader of its group. */
+struct event_target {
+	pid_t task = 0; /* the caller */
+	int cpu = -1; /* all */
+	int group = -1; /* its own */
+};
+
+outcome try_open_event(const perf_event_attr &attributes, const event_target &target)
+{
+	return syscall(SYS_perf_event_open, &attributes, target.task, target.cpu, target.group,
+		       PERF_FLAG_FD_CLOEXEC);
+}
+
+unique_fd open_event(const perf_event_attr &attributes, const event_target &target)
+{
+	const outcome fd = try_open_event(attributes, target);
+
+	if (fd.error == ENOSYS)
+		skip("the kernel has no perf_event_open(2)");
+	return unique_fd(static_cast<int>(check(fd, "perf_event_open")));
+}
+
 /* An event of the calling task and its buffer. */
 class perf_event {
 public:
 	explicit perf_event(const perf_event_attr &attributes, int cpu = -1)
-		: fd(open_event(attributes, cpu))
+		: fd(open_event(attributes, { .cpu = cpu }))
 		, memory(mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0))
 	{
 		if (memory == MAP_FAILED)
@@ -51,6 +73,10 @@ public:
 	~perf_event()
 	{
 		munmap(memory, size);
+	}
+	int descriptor() const
+	{
+		return fd.get();
 	}
 	bool has_records() const
 	{
@@ -86,15 +112,6 @@ private:
 	static constexpr std::size_t page_size = 4096;
 	static constexpr std::size_t size = 17 * page_size;
 
-	static unique_fd open_event(const perf_event_attr &attributes, int cpu)
-	{
-		const outcome fd =
-			syscall(SYS_perf_event_open, &attributes, 0, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-
-		if (fd.error == ENOSYS)
-			skip("the kernel has no perf_event_open(2)");
-		return unique_fd(static_cast<int>(check(fd, "perf_event_open")));
-	}
 	perf_event_mmap_page *page() const
 	{
 		return static_cast<perf_event_mmap_page *>(memory);
@@ -225,5 +242,84 @@ TEST(an_event_from_outside_stays_on_the_clock_of_outside)
 
 		in_namespace(some_offsets, rename_task);
 		renaming.expect_contains(event.next(PERF_RECORD_COMM), clock_name(clock), unit);
+	}
+}
+
+namespace
+{
+
+/* A clock that a time namespace moves is another one in each of them. */
+int error_of_mixing(clockid_t clock)
+{
+	return offset_of(clock, some_offsets) == 0ns ? 0 : EINVAL;
+}
+
+void expect_error(const outcome &result, int error, const std::string &what)
+{
+	expect_eq(errno_name(result.error), errno_name(error), what);
+}
+
+/* In a process of its own, as the descriptor is left open. */
+outcome try_join_buffer(clockid_t clock, pid_t counted, const perf_event &other)
+{
+	const unique_fd event = open_event(timed(clock), { .task = counted });
+
+	return ioctl(event.get(), PERF_EVENT_IOC_SET_OUTPUT, other.descriptor());
+}
+
+outcome try_join_group(clockid_t clock, pid_t counted, const unique_fd &leader)
+{
+	return try_open_event(timed(clock), { .task = counted, .group = leader.get() });
+}
+
+} // namespace
+
+TEST(a_buffer_has_the_records_of_one_time_namespace,
+     .differs_from_stock = "there is one clock for all")
+{
+	const pid_t counted = getpid();
+
+	for (clockid_t clock : record_clocks) {
+		const std::string name = clock_name(clock);
+		const perf_event other(timed(clock));
+
+		child([&] {
+			expect_error(try_join_buffer(clock, counted, other), 0, name);
+		}).wait_ok();
+		in_namespace({}, [&] {
+			expect_error(try_join_buffer(clock, counted, other), 0,
+				     name + ", no offsets");
+		});
+		in_namespace(some_offsets, [&] {
+			const perf_event mine(timed(clock));
+
+			expect_error(try_join_buffer(clock, counted, other), error_of_mixing(clock),
+				     name + ", offsets");
+			expect_error(try_join_buffer(clock, getpid(), mine), 0,
+				     name + ", both inside");
+		});
+	}
+}
+
+TEST(a_group_has_the_events_of_one_time_namespace,
+     .differs_from_stock = "there is one clock for all")
+{
+	const pid_t counted = getpid();
+
+	for (clockid_t clock : record_clocks) {
+		const std::string name = clock_name(clock);
+		const unique_fd leader = open_event(timed(clock), {});
+
+		child([&] {
+			expect_error(try_join_group(clock, counted, leader), 0, name);
+		}).wait_ok();
+		in_namespace(some_offsets, [&] {
+			const unique_fd mine = open_event(timed(clock), {});
+
+			expect_error(try_join_group(clock, counted, leader), error_of_mixing(clock),
+				     name + ", offsets");
+			expect_error(try_join_group(clock, getpid(), mine), 0,
+				     name + ", both inside");
+		});
 	}
 }
