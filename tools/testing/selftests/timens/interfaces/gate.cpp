@@ -2,6 +2,7 @@
 /* tc-gate(8): when a gate starts to open and close, and when it is said to. */
 #include "network.hpp"
 #include "viewpoints.hpp"
+#include "waiting.hpp"
 
 #include <cstdio>
 
@@ -58,14 +59,17 @@ public:
 	nanoseconds told_base()
 	{
 		auto message = named(RTM_GETACTION);
-		const auto answer = route.get(message);
 
-		return nanoseconds(answer.attributes<tcamsg>()
+		return base_in(route.get(message));
+	}
+	static nanoseconds base_in(const netlink_answer &message)
+	{
+		return nanoseconds(message.attributes<tcamsg>()
 					   .nested(TCA_ACT_TAB)
 					   .nested(1)
 					   .nested(TCA_ACT_OPTIONS)
 					   .get(TCA_GATE_BASE_TIME)
-					   .as<std::uint64_t>());
+					   .as<std::int64_t>());
 	}
 
 private:
@@ -178,8 +182,9 @@ TEST(base_times_are_told_as_they_were_set, .timeout = 30s)
 			gate_action gate;
 			const auto present = now(clock);
 
-			/* The last is no time. */
-			for (nanoseconds base : { present + 500s, present - 500ms, 0ns }) {
+			/* The last ones are before the host's clock was zero, or this one. */
+			for (nanoseconds base : { present + 500s, present - 500ms, nanoseconds(5ms),
+						  0ns, nanoseconds(-5s), nanoseconds::max() }) {
 				gate.set(clock, base);
 				expect_eq(gate.told_base(), base, what);
 			}
@@ -197,5 +202,47 @@ TEST(base_times_are_told_on_the_clock_of_the_reader, .timeout = 30s,
 
 		in_namespace(some_offsets, [&] { gate.set(clock, base); });
 		expect_eq(gate.told_base(), base - offset_of(clock, some_offsets), what);
+	});
+}
+
+TEST(a_gate_keeps_the_phase_of_its_base_time, .timeout = 30s,
+     .differs_from_stock = "base times are on the host's clock")
+{
+	/* Long before the host's clock was zero, and not by whole intervals. */
+	constexpr offsets by{ 1000s + 7ms, 2000s + 3ms };
+	constexpr nanoseconds base = 1ms;
+
+	enter_network_namespace();
+	for (clockid_t clock : { CLOCK_MONOTONIC, CLOCK_BOOTTIME })
+		in_namespace(by, [&] {
+			gate_action gate;
+
+			gate.set(clock, base);
+
+			const auto expiry = timer_expiry("gate_timer_func");
+
+			expect(expiry.has_value(), "the gate has a timer");
+			expect_eq((*expiry + offset_of(clock, by) - base) % interval, 0ns,
+				  "the phase of a gate on " + clock_name(clock));
+		});
+}
+
+TEST(a_multicast_is_on_the_clock_of_the_host, .timeout = 30s,
+     .differs_from_stock = "base times are on the host's clock")
+{
+	enter_network_namespace();
+	each_clock([](clockid_t clock, const std::string &what) {
+		const auto base = now(clock) + offset_of(clock, some_offsets) + 500s;
+		netlink_socket listener(NETLINK_ROUTE);
+		gate_action gate;
+
+		listener.join(RTNLGRP_TC);
+		in_namespace(some_offsets, [&] { gate.set(clock, base); });
+
+		const auto messages = listener.receive(patience);
+
+		expect_eq(messages.size(), 1U, what + ": messages");
+		expect_eq(gate_action::base_in(messages.front()),
+			  base - offset_of(clock, some_offsets), what);
 	});
 }

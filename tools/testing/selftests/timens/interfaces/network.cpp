@@ -3,6 +3,8 @@
 
 #include "kernel.hpp"
 
+#include <cstdio>
+
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
 #include <net/if.h>
@@ -111,6 +113,22 @@ netlink_answer root_discipline(netlink_socket &route, const std::string &device,
 			return std::move(answer);
 	}
 	throw check_failed("there is no queueing discipline at " + device, where);
+}
+
+std::optional<nanoseconds> timer_expiry(std::string_view function)
+{
+	const std::string list = read_file("/proc/timer_list");
+	const auto timer = list.find(function);
+	long long expiry;
+
+	if (timer == list.npos)
+		return {};
+
+	const auto text = list.find("expires at ", timer);
+
+	if (text == list.npos || std::sscanf(list.c_str() + text, "expires at %lld-", &expiry) != 1)
+		throw check_failed("timer_list does not say when a timer expires");
+	return nanoseconds(expiry);
 }
 
 } // namespace timens

@@ -43,4 +43,10 @@ void set_root_discipline(netlink_socket &route, const std::string &device, std::
 netlink_answer root_discipline(netlink_socket &route, const std::string &device,
 			       std::source_location where = std::source_location::current());
 
+/*
+ * When the first of the kernel's timers that call this function expires, on its
+ * clock of the host, by /proc/timer_list. Empty when there is none.
+ */
+std::optional<nanoseconds> timer_expiry(std::string_view function);
+
 } // namespace timens

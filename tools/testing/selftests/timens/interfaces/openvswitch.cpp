@@ -2,6 +2,7 @@
 /* Open vSwitch, linux/openvswitch.h: when a flow or a meter was used last. */
 #include "network.hpp"
 #include "viewpoints.hpp"
+#include "waiting.hpp"
 
 #include <algorithm>
 #include <array>
@@ -70,6 +71,41 @@ public:
 
 		return used(generic.get(question), OVS_FLOW_ATTR_USED);
 	}
+	/* What a change that changes nothing echoes. */
+	milliseconds flow_used_in_echo()
+	{
+		auto change = flow_message(OVS_FLOW_CMD_SET, NLM_F_ECHO);
+
+		return used(generic.get(change), OVS_FLOW_ATTR_USED);
+	}
+	/* What all who listen get when somebody changes a flow. */
+	milliseconds flow_used_in_multicast()
+	{
+		netlink_socket listener(NETLINK_GENERIC);
+		auto change = flow_message(OVS_FLOW_CMD_SET);
+
+		listener.join(
+			find_generic_family(generic, OVS_FLOW_FAMILY)->group(OVS_FLOW_MCGROUP));
+		generic.request(change);
+
+		const auto messages = listener.receive(patience);
+
+		expect_eq(messages.size(), 1U, "messages about a flow");
+		return used(messages.front(), OVS_FLOW_ATTR_USED);
+	}
+	milliseconds flow_used_in_multicast_with_echo()
+	{
+		netlink_socket listener(NETLINK_GENERIC);
+
+		listener.join(
+			find_generic_family(generic, OVS_FLOW_FAMILY)->group(OVS_FLOW_MCGROUP));
+		flow_used_in_echo();
+
+		const auto messages = listener.receive(patience);
+
+		expect_eq(messages.size(), 1U, "messages about a flow");
+		return used(messages.front(), OVS_FLOW_ATTR_USED);
+	}
 	milliseconds flow_used_in_dump()
 	{
 		auto question = message(OVS_FLOW_FAMILY, OVS_FLOW_CMD_GET, NLM_F_DUMP);
@@ -121,9 +157,9 @@ private:
 		started.append(ovs_header{ index });
 		return started;
 	}
-	netlink_message flow_message(std::uint8_t command)
+	netlink_message flow_message(std::uint8_t command, std::uint16_t flags = 0)
 	{
-		auto started = message(OVS_FLOW_FAMILY, command);
+		auto started = message(OVS_FLOW_FAMILY, command, flags);
 
 		started.nest(OVS_FLOW_ATTR_KEY, [&] {
 			const frame expected;
@@ -150,14 +186,14 @@ private:
 	int index = 0;
 };
 
+/* The use of a flow is counted in ticks, some of which an emulated machine gets late. */
+constexpr nanoseconds coarseness = 500ms;
+
 } // namespace
 
 TEST(the_last_use_of_a_flow_is_on_the_clock_of_the_task_that_asks, .timeout = 30s,
      .differs_from_stock = "it is on the host's clock")
 {
-	/* It is counted in ticks, some of which an emulated machine gets late. */
-	constexpr nanoseconds coarseness = 500ms;
-
 	from_each_viewpoint([&](const shift &) {
 		virtual_switch made;
 
@@ -169,6 +205,26 @@ TEST(the_last_use_of_a_flow_is_on_the_clock_of_the_task_that_asks, .timeout = 30
 		use.expect_contains(made.flow_used(), "OVS_FLOW_ATTR_USED", coarseness);
 		use.expect_contains(made.flow_used_in_dump(), "OVS_FLOW_ATTR_USED in a dump",
 				    coarseness);
+		use.expect_contains(made.flow_used_in_echo(), "OVS_FLOW_ATTR_USED in an echo",
+				    coarseness);
+	});
+}
+
+TEST(the_last_use_of_a_flow_in_a_multicast_is_on_the_clock_of_the_host, .timeout = 30s)
+{
+	from_each_viewpoint([&](const shift &shift) {
+		const auto offset = offset_of(CLOCK_MONOTONIC, shift.by);
+		virtual_switch made;
+
+		made.add_flow();
+
+		const period use(CLOCK_MONOTONIC);
+
+		made.send_frame();
+		use.expect_contains(made.flow_used_in_multicast() + offset,
+				    "OVS_FLOW_ATTR_USED in a multicast", coarseness);
+		use.expect_contains(made.flow_used_in_multicast_with_echo() + offset,
+				    "OVS_FLOW_ATTR_USED in a multicast beside an echo", coarseness);
 	});
 }
 

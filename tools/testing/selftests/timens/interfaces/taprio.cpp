@@ -4,6 +4,8 @@
 #include "viewpoints.hpp"
 #include "waiting.hpp"
 
+#include <algorithm>
+
 #include <linux/pkt_sched.h>
 
 using namespace timens;
@@ -60,9 +62,8 @@ struct schedule {
 	nanoseconds base;
 };
 
-schedule told_schedule(netlink_socket &route)
+schedule schedule_in(const netlink_answer &answer)
 {
-	const auto answer = root_discipline(route, device);
 	const auto options = answer.attributes<tcmsg>().nested(TCA_OPTIONS);
 	/* Until it starts, a schedule is the administrator's alone. */
 	const auto pending = options.find(TCA_TAPRIO_ATTR_ADMIN_SCHED);
@@ -70,6 +71,11 @@ schedule told_schedule(netlink_socket &route)
 
 	return { !pending,
 		 nanoseconds(attributes.get(TCA_TAPRIO_ATTR_SCHED_BASE_TIME).as<std::int64_t>()) };
+}
+
+schedule told_schedule(netlink_socket &route)
+{
+	return schedule_in(root_discipline(route, device));
 }
 
 void each_clock(const std::function<void(clockid_t, const std::string &)> &body)
@@ -109,9 +115,9 @@ TEST(base_times_are_told_as_they_were_set, .timeout = 30s)
 			netlink_socket route(NETLINK_ROUTE);
 			const auto present = now(clock);
 
-			/* The last two are no times. */
-			for (nanoseconds base :
-			     { present + 500s, present - 500ms, 0ns, nanoseconds(-5s) }) {
+			/* The last ones are before the host's clock was zero, or this one. */
+			for (nanoseconds base : { present + 500s, present - 500ms, nanoseconds(5ms),
+						  0ns, nanoseconds(-5s), nanoseconds::max() }) {
 				set_schedule(route, clock, base);
 				expect_eq(told_schedule(route).base, base, what);
 				remove_schedule(route);
@@ -130,6 +136,51 @@ TEST(base_times_are_told_on_the_clock_of_the_reader, .timeout = 30s,
 
 		in_namespace(some_offsets, [&] { set_schedule(route, clock, base); });
 		expect_eq(told_schedule(route).base, base - offset_of(clock, some_offsets), what);
+		remove_schedule(route);
+	});
+}
+
+TEST(a_schedule_keeps_the_phase_of_its_base_time, .timeout = 30s,
+     .differs_from_stock = "base times are on the host's clock")
+{
+	/* Long before the host's clock was zero, and not by whole cycles. */
+	constexpr offsets by{ 1000s + 7ms, 2000s + 3ms };
+	constexpr nanoseconds base = 1ms;
+
+	enter_scheduled_network();
+	for (clockid_t clock : { CLOCK_MONOTONIC, CLOCK_BOOTTIME })
+		in_namespace(by, [&] {
+			netlink_socket route(NETLINK_ROUTE);
+
+			set_schedule(route, clock, base);
+
+			const auto expiry = timer_expiry("advance_sched");
+
+			expect(expiry.has_value(), "the schedule has a timer");
+			expect_eq((*expiry + offset_of(clock, by) - base) % cycle, 0ns,
+				  "the phase of a schedule on " + clock_name(clock));
+			remove_schedule(route);
+		});
+}
+
+TEST(a_multicast_is_on_the_clock_of_the_host, .timeout = 30s,
+     .differs_from_stock = "base times are on the host's clock")
+{
+	enter_scheduled_network();
+	each_clock([](clockid_t clock, const std::string &what) {
+		const auto base = now(clock) + offset_of(clock, some_offsets) + 500s;
+		netlink_socket route(NETLINK_ROUTE), listener(NETLINK_ROUTE);
+
+		listener.join(RTNLGRP_TC);
+		in_namespace(some_offsets, [&] { set_schedule(route, clock, base); });
+
+		/* The same message may say that there is no other discipline any more. */
+		const auto messages = listener.receive(patience);
+		const auto added = std::ranges::find(messages, std::uint16_t{ RTM_NEWQDISC },
+						     &netlink_answer::type);
+
+		expect(added != messages.end(), what + " is announced");
+		expect_eq(schedule_in(*added).base, base - offset_of(clock, some_offsets), what);
 		remove_schedule(route);
 	});
 }
