@@ -349,3 +349,48 @@ TEST(a_wait_for_completions_ends_at_its_deadline, .timeout = 60s,
 		}
 	});
 }
+
+/*
+ * A linked request is carried out long after it was submitted, when its submitter
+ * can be elsewhere. The deadline was on the clock that the submitter had.
+ */
+TEST(an_update_is_on_the_clock_of_who_submitted_it, .timeout = 60s)
+{
+	for (const auto &clock : timeout_clocks)
+		child([&] {
+			const std::string what = "a request on " + clock_name(clock.id);
+			const unique_fd elsewhere = make_namespace(some_offsets);
+			std::array<int, 2> fds;
+			char byte = 0;
+			ring ring;
+
+			check(pipe2(fds.data(), O_CLOEXEC), "pipe2");
+
+			auto time = to_timespec<__kernel_timespec>(1000s);
+			io_uring_sqe *request = ring.request();
+
+			io_uring_prep_timeout(request, &time, 0, clock.flag);
+			io_uring_sqe_set_data64(request, timeout_request);
+			ring.submit();
+
+			const auto deadline = now(clock.id) + 2s;
+			auto later = to_timespec<__kernel_timespec>(deadline);
+
+			request = ring.request();
+			io_uring_prep_read(request, fds[0], &byte, sizeof(byte), 0);
+			io_uring_sqe_set_flags(request, IOSQE_IO_LINK);
+			io_uring_sqe_set_data64(request, read_request);
+			request = ring.request();
+			io_uring_prep_timeout_update(request, &later, timeout_request,
+						     IORING_TIMEOUT_ABS);
+			io_uring_sqe_set_data64(request, update_request);
+			ring.submit();
+
+			enter(elsewhere);
+			check(write(fds[1], &byte, sizeof(byte)), "write to a pipe");
+			expect_result(ring.wait(what), read_request, sizeof(byte), what);
+			expect_result(ring.wait(what), update_request, 0, what);
+			expect_result(ring.wait(what), timeout_request, -ETIME, what);
+			expect_due(clock.id, deadline + offset_of(clock.id, some_offsets), what);
+		}).wait_ok();
+}
