@@ -6,5 +6,6 @@
 FAULTS ?=
 
 .PHONY: sabotage
-sabotage: stock-source selftests build/guest/init ## put faults into the kernel, one at a time: a case has to catch each
+sabotage: export INTERFACE_DEVICES := $(interface_devices)
+sabotage: stock-source selftests interface-tests build/guest/init ## put faults into the kernel, one at a time: a case has to catch each
 	@tools/sabotage/timens/run-sabotage $(FAULTS)
