@@ -4,12 +4,15 @@
 build/series.git holds only the files that the series touches, as one line of
 history: the stock files, the base (the stock time namespace taken out), then
 one commit for each patch of patches/series. Everything else is read from it.
+build/linux-stock.git holds the whole stock source as one commit, to which what
+is posted applies.
 """
 
 import contextlib
 import fcntl
 import functools
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -25,11 +28,16 @@ BASE = ROOT / 'base'
 PATCHES = ROOT / 'patches'
 BUILD = Path(os.environ.get('BUILD') or ROOT / 'build').absolute()
 STOCK = BUILD / 'linux-stock'
+STOCK_REPOSITORY = BUILD / 'linux-stock.git'
 TREE = BUILD / 'linux'
 REPOSITORY = BUILD / 'series.git'
 
 # The same series makes the same commits on every day.
 COMMIT_DATE = '2025-01-01T00:00:00Z'
+
+# What `make series` calls the patch that comes before those of patches/series.
+REMOVAL = 'removal'
+REMOVAL_PATCH = 'remove-time-namespace.patch'
 
 
 class SeriesError(Exception):
@@ -72,7 +80,8 @@ def clean_environment(**settings):
 def try_git(*arguments, data=None, **settings):
     """Runs git on the composed repository; it may fail."""
     return subprocess.run(['git', *map(str, arguments)], input=data, capture_output=True,
-                          env=clean_environment(GIT_DIR=str(REPOSITORY), **settings), check=False)
+                          env=clean_environment(**{'GIT_DIR': str(REPOSITORY)} | settings),
+                          check=False)
 
 
 def git(*arguments, **keywords):
@@ -128,10 +137,15 @@ class Patch:
     body: list = field(default_factory=list)
     adds: list = field(default_factory=list)
     edits: list = field(default_factory=list)
+    part: str = ''
 
     @property
     def path(self):
         return PATCHES / self.name
+
+    @property
+    def where(self):
+        return f'base/{self.name}' if self.name == REMOVAL_PATCH else f'patches/{self.name}'
 
     @property
     def message(self):
@@ -151,7 +165,7 @@ def read_patch(path):
 
 
 def parse_header(patch):
-    where = f'patches/{patch.name}'
+    where = patch.where
     try:
         lines = patch.header.decode().splitlines()
     except UnicodeDecodeError:
@@ -201,18 +215,37 @@ def parse_diff(patch):
 
 def read_series():
     """The patches in their order. Every patch file must be in it, and every name a file."""
-    series = PATCHES / 'series'
-    names = read_list(series) if series.exists() else []
+    part_of = read_parts(PATCHES / 'series')
+    names = list(part_of)
     for name in names:
         if not (PATCHES / name).is_file():
             raise SeriesError(f'patches/series names {name}, but there is no patches/{name}')
-        if names.count(name) > 1:
-            raise SeriesError(f'patches/series names {name} twice')
     for path in sorted(PATCHES.glob('*.patch')):
         if path.name not in names:
             raise SeriesError(f'patches/{path.name} is not in patches/series: '
                               'name it there or remove it')
-    return [read_patch(PATCHES / name) for name in names]
+    patches = [read_patch(PATCHES / name) for name in names]
+    for patch in patches:
+        patch.part = part_of[patch.name]
+    return patches
+
+
+def read_parts(path):
+    """Patch -> the series that it is posted with, which a comment above it names."""
+    part_of, part = {}, ''
+    for line in path.read_text(encoding='utf-8').splitlines() if path.exists() else []:
+        line = line.strip()
+        if heading := re.fullmatch(r'# Series: ([a-z0-9-]+)', line):
+            part = heading[1]
+            if part == REMOVAL or part in part_of.values():
+                raise SeriesError(f'patches/series begins the series {part} twice')
+        elif line and not line.startswith('#'):
+            if not part:
+                raise SeriesError(f'patches/series has no line `# Series: NAME` above {line}')
+            if line in part_of:
+                raise SeriesError(f'patches/series names {line} twice')
+            part_of[line] = part
+    return part_of
 
 
 def check_whole_files(patches, removed):
@@ -276,10 +309,21 @@ class Composed:
     commits: list
     whole: dict
     patches: list
+    removal: Patch
 
     @property
     def tip(self):
         return self.commits[-1] if self.commits else self.base
+
+    def parts(self):
+        """(name, patches, the commit before, the last commit) of each series, in their order."""
+        yield REMOVAL, [self.removal], self.stock, self.base
+        before = self.base
+        for name, group in itertools.groupby(zip(self.patches, self.commits),
+                                             key=lambda each: each[0].part):
+            patches, commits = zip(*group)
+            yield name, list(patches), before, commits[-1]
+            before = commits[-1]
 
     def commit_of(self, name):
         """The commit of a patch; the base for an empty name."""
@@ -315,6 +359,7 @@ def compose():
         version = stock_version()
         removed = removed_files()
         patches = read_series()
+        removal = read_patch(BASE / REMOVAL_PATCH)
         whole = check_whole_files(patches, removed)
         author = author_of_unsigned()
         key = digest_inputs(version, patches, whole, author)
@@ -322,8 +367,9 @@ def compose():
         if cache.exists():
             known = json.loads(cache.read_text(encoding='utf-8'))
             if known['key'] == key:
-                return Composed(known['stock'], known['base'], known['commits'], whole, patches)
-        composed = build_history(patches, whole, removed, author)
+                return Composed(known['stock'], known['base'], known['commits'], whole, patches,
+                                removal)
+        composed = build_history(patches, whole, removed, removal, author)
         for name, commit in ('stock', composed.stock), ('base', composed.base), \
                 ('series', composed.tip):
             git('update-ref', f'refs/heads/{name}', commit)
@@ -335,8 +381,7 @@ def compose():
 
 def digest_inputs(version, patches, whole, author):
     digest = hashlib.sha256(json.dumps([version, author]).encode())
-    paths = [BASE / name for name in ('series.py', 'remove-files', 'unifdef-files',
-                                      'remove-time-namespace.patch')]
+    paths = [BASE / name for name in ('series.py', 'remove-files', 'unifdef-files', REMOVAL_PATCH)]
     paths += [PATCHES / 'series'] if patches else []
     paths += [patch.path for patch in patches] + [ROOT / path for path in sorted(whole)]
     for path in paths:
@@ -346,14 +391,13 @@ def digest_inputs(version, patches, whole, author):
     return digest.hexdigest()
 
 
-def build_history(patches, whole, removed, author):
+def build_history(patches, whole, removed, removal, author):
     if not REPOSITORY.exists():
         git('init', '-q', '--bare', '-b', 'series')
     # With the kernel's attributes a hunk names the function that it is in.
     attributes = STOCK / '.gitattributes'
     (REPOSITORY / 'info/attributes').write_bytes(
         attributes.read_bytes() if attributes.exists() else b'')
-    removal = read_patch(BASE / 'remove-time-namespace.patch')
     marked = read_list(BASE / 'unifdef-files')
     touched = set(removed) | set(marked) | set(removal.edits)
     touched |= {path for patch in patches for path in patch.edits} - set(whole)
@@ -363,7 +407,7 @@ def build_history(patches, whole, removed, author):
         stock = index.commit(f'Linux {stock_version()}: the files that the series touches\n')
         index.remove(removed)
         index.add_contents({path: ('100644', strip_marked(path)) for path in marked})
-        index.apply('base/remove-time-namespace.patch', removal.diff)
+        index.apply(removal.where, removal.diff)
         base = index.commit(removal.message, stock)
         commits = []
         for patch in patches:
@@ -371,7 +415,7 @@ def build_history(patches, whole, removed, author):
             index.add_files(ROOT, patch.adds)
             commits.append(index.commit(patch.message, commits[-1] if commits else base,
                                         patch.sender))
-    return Composed(stock, base, commits, whole, patches)
+    return Composed(stock, base, commits, whole, patches, removal)
 
 
 def strip_marked(path):
@@ -481,14 +525,102 @@ def diff_of(before, after, whole):
     return re.sub(rb'^index [0-9a-f]+\.\.[0-9a-f]+(?: \d+)?\n', b'', b''.join(kept), flags=re.M)
 
 
+# What is posted
+
 def write_mails(composed):
-    """Writes build/series as git format-patch does; returns the mails in their order."""
+    """Writes the series to build/series; returns the mails of all patches in their order.
+
+    Each has a folder, with a cover letter if there is one, and an mbox for `git am`.
+    build/series.mbox holds all patches, build/series.tar.xz all of it.
+    """
     folder = BUILD / 'series'
+    base_commit = commit_stock()
+    mails = []
     with exclusive(folder):
         fresh = BUILD / 'series.new'
         shutil.rmtree(fresh, ignore_errors=True)
-        git('format-patch', '-q', '--no-signature', '--diff-algorithm=histogram', '-o', fresh,
-            f'{composed.base}..{composed.tip}')
+        for name, patches, before, last in composed.parts():
+            written = write_part(composed, fresh / name, before, last, base_commit)
+            if len(written) != len(patches):
+                raise SeriesError(f'{len(patches)} patches of {name} became {len(written)} mails')
+            write_joined(fresh / f'{name}.mbox', written)
+            mails += [folder / path.relative_to(fresh) for path in written]
         shutil.rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
-    return sorted(folder.glob('*.patch'))
+        write_joined(BUILD / 'series.mbox', mails)
+        subprocess.run(['tar', '-cJf', BUILD / 'series.tar.xz', '--sort=name', '--owner=0', '--group=0',
+                        '--numeric-owner', f'--mtime={COMMIT_DATE}', '--mode=u+rw,go=rX',
+                        'series', 'series.mbox'], cwd=BUILD, check=True)
+    return mails
+
+
+def write_part(composed, folder, before, last, base_commit):
+    """The mails of one series, the cover letter first; returns the patches."""
+    cover = PATCHES / f'{folder.name}.cover'
+    name, address = author_of_unsigned().removesuffix('>').split(' <')
+    git('format-patch', '-q', '--no-signature', '--diff-algorithm=histogram',
+        '--cover-letter' if cover.exists() else '--no-cover-letter',
+        f'--base={composed.stock}', '-o', folder, f'{before}..{last}',
+        GIT_COMMITTER_NAME=name, GIT_COMMITTER_EMAIL=address, GIT_COMMITTER_DATE=COMMIT_DATE)
+    if cover.exists():
+        fill_cover(folder / '0000-cover-letter.patch', cover)
+    mails = sorted(folder.glob('*.patch'))
+    # It is a commit of the files that the series touches: name the one of the whole source.
+    first = mails[0].read_bytes()
+    mails[0].write_bytes(first.replace(f'\nbase-commit: {composed.stock}\n'.encode(),
+                                       f'\nbase-commit: {base_commit}\n'.encode()))
+    return mails[1:] if cover.exists() else mails
+
+
+def fill_cover(mail, cover):
+    head, body = cover.read_text(encoding='utf-8').split('\n\n', 1)
+    if not re.fullmatch(r'Subject: .+', head):
+        raise SeriesError(f'patches/{cover.name} does not begin with `Subject: ` and a blank line')
+    body += f'\nThe base is the source in Debian\'s package linux-source-6.12, {stock_version()}.\n'
+    text = mail.read_text(encoding='utf-8')
+    for placeholder, filling in (('*** SUBJECT HERE ***', head.removeprefix('Subject: ')),
+                                 ('*** BLURB HERE ***\n', body)):
+        if text.count(placeholder) != 1:
+            raise SeriesError(f'git format-patch left no {placeholder} in {mail.name}')
+        text = text.replace(placeholder, filling)
+    mail.write_text(text, encoding='utf-8')
+
+
+def write_joined(path, mails):
+    path.write_bytes(b''.join(mail.read_bytes() for mail in mails))
+
+
+def commit_stock():
+    """The whole untouched source as one commit, in a repository of its own, which the mails name.
+
+    Like all commits here it depends on the content alone.
+    """
+    message = f'Linux {stock_version()}\n'
+    settings = {'GIT_DIR': str(STOCK_REPOSITORY)}
+    with exclusive(STOCK_REPOSITORY):
+        known = try_git('log', '-1', '--format=%H %B', 'stock', **settings).stdout.decode()
+        if known.split(' ', 1)[1:] == [message + '\n']:
+            return known.split()[0]
+        shutil.rmtree(STOCK_REPOSITORY, ignore_errors=True)
+        git('init', '-q', '--bare', '-b', 'stock', str(STOCK_REPOSITORY))
+        command = ['git', '-c', 'core.compression=1', 'fast-import', '--quiet', '--depth=0']
+        with subprocess.Popen(command, stdin=subprocess.PIPE,
+                              env=clean_environment(**settings)) as importer:
+            importer.stdin.write(
+                b'commit refs/heads/stock\n'
+                b'committer Time namespaces <timens@localhost> 1735689600 +0000\n'
+                b'data %d\n%s' % (len(message), message.encode()))
+            for path in sorted(STOCK.rglob('*')):
+                if path.is_symlink():
+                    mode, content = b'120000', os.readlink(path).encode()
+                elif path.is_file():
+                    mode = b'100755' if path.stat().st_mode & 0o100 else b'100644'
+                    content = path.read_bytes()
+                else:
+                    continue
+                name = str(path.relative_to(STOCK)).encode()
+                importer.stdin.write(b'M %s inline %s\ndata %d\n%s\n'
+                                     % (mode, name, len(content), content))
+        if importer.returncode:
+            raise SeriesError(f'git fast-import of {STOCK} failed')
+        return git_line('rev-parse', 'stock', **settings)
