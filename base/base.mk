@@ -9,9 +9,13 @@ FORCE ?=
 SAMPLE ?=
 ## FROM: the first prefix that `make check-prefixes` builds; empty for 1
 FROM ?=
-export PATCH FORCE SAMPLE FROM
+## BASE: the version of Debian's source to fetch, one of base/version; empty for the one that was tested
+BASE ?=
+## ARCHIVE: the address of an archive that has what Debian's mirrors have dropped, as apt takes it; empty for none
+ARCHIVE ?=
+export PATCH FORCE SAMPLE FROM BASE ARCHIVE
 
-.PHONY: stock-source prepare refresh series check-base check-series check-prefixes \
+.PHONY: stock-source prepare refresh series check-base check-bases check-series check-prefixes \
 	check-copying check-sparse check-interfaces sweep-times check-architectures check-tools
 
 stock-source: packages ## fetch Debian's kernel source into build/linux-stock, untouched
@@ -23,13 +27,16 @@ prepare: stock-source ## bring build/linux to the stock source, less its time na
 refresh: stock-source ## bring edits made in build/linux back to patches/ and to whole files
 	@base/refresh-series
 
-series: stock-source ## write the series to build/series, ready to post
+series: stock-source ## write the series for git am to the untouched source: build/series.mbox, build/series.tar.xz and build/series
 	@base/write-series
 
 check-base: stock-source ## no trace of the stock time namespace is left in the base, and it builds
 	@base/check-base
 
-check-series: prepare ## headers, git am and checkpatch.pl --strict of the series
+check-bases: packages ## the series applies exactly to every source that base/version names; fetches each
+	@base/check-bases
+
+check-series: prepare ## headers, git am to the untouched source and checkpatch.pl --strict of the series
 	@base/check-series
 
 check-prefixes: stock-source ## build every prefix of the series, or SAMPLE of them, with the option on and off
