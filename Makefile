@@ -83,6 +83,9 @@ endif
 # What the tests of interfaces find in the guest: sync objects, a drive without a medium, and a PTP clock.
 interface_devices := virtio-gpu-pci virtio-scsi-pci scsi-cd e1000e
 
+# Each at the path that it has in the repository.
+new_results := build/results/new
+
 include base/base.mk
 include tools/bench/timens/bench.mk
 include tools/timens/timens.mk
@@ -94,7 +97,7 @@ include tools/sabotage/timens/sabotage.mk
 include tools/deb/timens/deb.mk
 include tools/coverage/timens/coverage.mk
 
-.PHONY: help packages kernel run shell check test selftests test-interfaces interface-tests test-vm clean distclean
+.PHONY: help packages kernel run shell check test selftests test-interfaces interface-tests test-vm store-results clean distclean
 
 help: ## show this
 	@echo 'Targets:'
@@ -161,6 +164,9 @@ check: test fuzz-short test-interfaces ## run KUnit, the selftests, a minute of 
 test-vm: kernel-$(KERNEL) build/guest/init ## test the guest and the judge of test runs themselves
 	@vm/test-report $(call tree_of,$(KERNEL))
 	@vm/test-guest build/$(KERNEL)/bzImage $(call tree_of,$(KERNEL)) build/guest/init
+
+store-results: ## put the results that fuzz, stress, check-debug, sabotage and coverage left in build/results/new into the repository
+	@vm/store-results $(new_results)
 
 clean: ## remove what was built, but keep the kernel source
 	@[[ ! -d build ]] || find build -mindepth 1 -maxdepth 1 -not -name 'linux*' -not -name 'series.git*' -exec rm -rf {} +

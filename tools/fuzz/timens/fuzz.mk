@@ -17,7 +17,7 @@ fuzz_guest := build/guest/root.cpio build/fuzz/fuzz_timens
 fuzz_needs := kernel-stock kernel-timens $(fuzz_guest)
 
 fuzz: $(fuzz_needs) ## run OPERATIONS random operations from SEED on stock and timens, and compare
-	@$(fuzz_kernels) --seed '$(SEED)' --operations '$(OPERATIONS)' --result $(fuzz_source)/results/'$(SEED)-$(OPERATIONS).txt'
+	@$(fuzz_kernels) --seed '$(SEED)' --operations '$(OPERATIONS)' --result $(new_results)/$(fuzz_source)/results/'$(SEED)-$(OPERATIONS).txt'
 
 fuzz-short: $(fuzz_needs) ## the same for about a minute
 	@$(fuzz_kernels) --seed '$(SEED)' --operations 40000

@@ -22,7 +22,7 @@ stress-cycles: kernel-$(KERNEL) build/guest/root.cpio build/stress/cycles ## mak
 	@$(stress_run) cycles '$(CYCLES)'
 
 check-debug: $(debug_kernels:%=kernel-%) ## run the suite and 20000 random operations on the debug kernels
-	@$(stress_source)/check-debug-kernels '$(SEED)' 20000 $(stress_source)/results/debug-kernels.txt $(debug_kernels)
+	@$(stress_source)/check-debug-kernels '$(SEED)' 20000 $(new_results)/$(stress_source)/results/debug-kernels.txt $(debug_kernels)
 
 stress-packages: packages
 	@vm/install-packages $(stress_source)/packages
