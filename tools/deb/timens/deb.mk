@@ -4,7 +4,7 @@
 
 .PHONY: deb check-deb deb-packages
 
-## CONFIG: what `make deb` starts from: cloud-amd64 or amd64 (Debian's own), running, or a file
+## CONFIG: what `make deb` starts from: cloud-amd64 (Debian's own for the cloud), or a file
 CONFIG ?= cloud-amd64
 ## DEBUG_INFO: 1 for packages with debug information and BTF
 DEBUG_INFO ?=
