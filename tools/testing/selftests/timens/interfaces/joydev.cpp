@@ -1,112 +1,67 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/input/jsN: when events happened, in milliseconds that began anywhere and
- * wrap around. They advance with CLOCK_MONOTONIC, so that what can be looked at
- * is how far they are from it.
+ * Joysticks: the times of events are jiffies in milliseconds
+ * (Documentation/input/joydev/joystick-api.rst). They begin anywhere and wrap around.
  */
 #include "viewpoints.hpp"
 #include "virtual_input.hpp"
-
-#include <cstdint>
+#include "waiting.hpp"
 
 #include <linux/joystick.h>
+#include <unistd.h>
 
 using namespace timens;
-using std::chrono::milliseconds;
 
 namespace
 {
 
-/* The kernel counts in ticks, and a busy machine is late to count them. */
-constexpr milliseconds late{ 1000 };
-
-struct interval {
-	std::uint32_t begin;
-	std::uint32_t end;
-
-	/* All are close to each other, so that the sign tells which is earlier. */
-	void expect_meets(const interval &other, std::string_view what) const
-	{
-		const auto before = std::int32_t(begin - other.end);
-		const auto after = std::int32_t(other.begin - end);
-
-		expect_le(before, late.count(), what);
-		expect_le(after, late.count(), what);
-	}
-};
-
-/* How far the time of the next event, which happens after begin, is from the clock. */
-interval read_distance(const unique_fd &joystick, const period &around)
+std::uint32_t read_time(const unique_fd &joystick)
 {
 	js_event event;
 
 	wait_readable(joystick, "joydev");
 	expect_eq(check(read(joystick.get(), &event, sizeof(event)), "read of a joystick"),
 		  sizeof(event), "size of an event");
-
-	const auto begin = std::chrono::floor<milliseconds>(around.begin).count();
-	const auto end = std::chrono::ceil<milliseconds>(now(around.clock)).count();
-
-	return { event.time - std::uint32_t(end), event.time - std::uint32_t(begin) };
+	return event.time;
 }
 
-struct distances {
-	interval of_startup;
-	interval of_press;
-};
-
-distances look()
+/* They are close to each other, so that the sign tells which is earlier. */
+void expect_in_order(std::uint32_t earlier, std::uint32_t later, std::string_view what)
 {
-	const virtual_input device;
-	const unique_fd joystick = device.open_as("js");
-	distances found;
-
-	/* It first tells the state of the button and the axis. */
-	for (int i = 0; i < 2; i++)
-		found.of_startup = read_distance(joystick, period(CLOCK_MONOTONIC));
-
-	const period around(CLOCK_MONOTONIC);
-
-	device.press(true);
-	found.of_press = read_distance(joystick, around);
-	return found;
+	expect_le(static_cast<std::int32_t>(earlier - later), 0, what);
 }
 
 } // namespace
 
-TEST(events_advance_with_the_clock_of_the_reader,
-     .differs_from_stock = "joydev tells ticks of the host")
-{
-	const distances outside = look();
-
-	outside.of_press.expect_meets(outside.of_startup, "distance of a press from the startup");
-	from_each_viewpoint([&](const shift &) {
-		const distances here = look();
-
-		here.of_startup.expect_meets(outside.of_startup,
-					     "distance of the startup from the clock");
-		here.of_press.expect_meets(outside.of_press, "distance of a press from the clock");
-	});
-}
-
-TEST(each_reader_of_a_file_sees_its_own_clock,
-     .differs_from_stock = "joydev tells ticks of the host")
+/* Raw jiffies are on no clock of user space, and are the same for every reader. */
+TEST(the_times_of_events_are_the_count_of_the_host)
 {
 	const virtual_input device;
 	const unique_fd joystick = device.open_as("js");
-	interval outside;
 
+	/* It first reports the state of the button and the axis. */
 	for (int i = 0; i < 2; i++)
-		outside = read_distance(joystick, period(CLOCK_MONOTONIC));
+		read_time(joystick);
 
-	const period around(CLOCK_MONOTONIC);
-
-	in_namespace(some_offsets, [&] {
-		const period inside(CLOCK_MONOTONIC);
+	for (const shift &shift : all_shifts()) {
+		channel<std::uint32_t> inside;
 
 		device.press(true);
+
+		const auto before = read_time(joystick);
+
+		in_namespace(shift.by, [&] {
+			device.press(false);
+			inside.send(read_time(joystick));
+		});
+
+		const auto time = inside.receive();
+
+		device.press(true);
+		expect_in_order(before, time, std::string(shift.name) + ": not before the last");
+		expect_in_order(time, read_time(joystick),
+				std::string(shift.name) + ": not after the next");
 		device.press(false);
-		read_distance(joystick, inside).expect_meets(outside, "distance inside");
-	});
-	read_distance(joystick, around).expect_meets(outside, "distance outside");
+		read_time(joystick);
+	}
 }
