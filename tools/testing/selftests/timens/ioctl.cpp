@@ -329,6 +329,40 @@ TEST(nothing_is_written_beyond_the_structure)
 	}
 }
 
+/* The memory of the caller ends before its structure does. */
+TEST(a_structure_that_is_cut_off_sets_nothing)
+{
+	require_ioctls();
+	child([] {
+		const offsets before{ 5s, 6s };
+		const std::size_t page = sysconf(_SC_PAGESIZE);
+		const auto wanted = to_clock_offsets(some_offsets);
+		auto *const area =
+			static_cast<char *>(mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE,
+						 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+
+		expect(area != MAP_FAILED, "mmap");
+		check(munmap(area + page, page), "munmap");
+		unshare_time();
+		set_offsets(before);
+
+		const unique_fd ns = pending_namespace();
+
+		for (const std::size_t size : { sizeof(wanted) - 1, sizeof(wanted) / 2, 1UL }) {
+			char *const start = area + page - size;
+
+			std::memcpy(start, &wanted, size);
+			expect_errno(ioctl(ns.get(), TIMENS_SET_OFFSETS, start), EFAULT,
+				     std::to_string(size) + " bytes of it");
+			expect_offsets(ns, before, "after " + std::to_string(size) + " bytes");
+		}
+		std::memcpy(area + page - sizeof(wanted), &wanted, sizeof(wanted));
+		expect_eq(ioctl(ns.get(), TIMENS_SET_OFFSETS, area + page - sizeof(wanted)), 0,
+			  "all of it");
+		expect_offsets(ns, some_offsets, "all of it");
+	}).wait_ok();
+}
+
 TEST(a_frozen_namespace_cannot_be_set)
 {
 	require_ioctls();
