@@ -13,7 +13,7 @@ SHELL := /bin/bash
 # The sub-makes of other trees must not take our variables for theirs.
 MAKEOVERRIDES :=
 
-## FLAVOUR: the kernel that `make kernel` builds: timens, stock, none, containers, stock-containers, drivers, stock-drivers, kasan, lockdep, kcsan, pagetable or deb
+## FLAVOUR: the kernel that `make kernel` builds: timens, stock, none, containers, stock-containers, drivers, stock-drivers, kasan, lockdep, kcsan, pagetable, nested or deb
 FLAVOUR ?= timens
 ## KERNEL: the kernel that run, shell and test boot; if not set, test-interfaces boots drivers
 KERNEL ?= $(FLAVOUR)
@@ -40,7 +40,7 @@ override CMD := $(value CMD)
 export CMD JOBS T WITHOUT_32
 
 debug_kernels := kasan lockdep kcsan pagetable
-flavours := timens stock none containers stock-containers drivers stock-drivers $(debug_kernels)
+flavours := timens stock none containers stock-containers drivers stock-drivers nested $(debug_kernels)
 stock_flavours := stock stock-containers stock-drivers
 debug_kernel = $(filter $(debug_kernels),$(KERNEL))
 fragments_timens := base test timens kunit
@@ -50,9 +50,10 @@ fragments_containers := base test timens containers
 fragments_stock-containers := $(fragments_containers)
 fragments_drivers := base test timens drivers
 fragments_stock-drivers := $(fragments_drivers)
-fragments_kasan := $(fragments_timens) kasan
-fragments_lockdep := $(fragments_timens) lockdep
-fragments_kcsan := $(fragments_timens) kcsan
+fragments_nested := $(fragments_timens) nested
+fragments_kasan := $(fragments_nested) kasan
+fragments_lockdep := $(fragments_nested) lockdep
+fragments_kcsan := $(fragments_nested) kcsan
 fragments_pagetable := $(fragments_timens) pagetable
 
 require_flavour = $(if $(filter-out 1,$(words $($(1))))$(filter-out $(flavours) deb,$($(1))), \

@@ -61,6 +61,16 @@ struct nested_clock {
 extern unsigned int nested_delay_us;
 #endif
 
+/*
+ * For what has to be inlined although a nested base made it larger. Without nested
+ * bases the compiler decides.
+ */
+#ifdef CONFIG_HRTIMER_NESTED
+# define hrtimer_inline	__always_inline
+#else
+# define hrtimer_inline
+#endif
+
 /* hrtimer.c */
 void retrigger_next_event(void *arg);
 
