@@ -57,7 +57,7 @@ void timens_freeze(struct time_namespace *ns);
  * Return: a mask, TIMENS_CONSTANT if a task has entered: then the offsets and the page
  *	   may be used without the lock. 0 before that.
  */
-static inline u32 timens_frozen(struct time_namespace *ns)
+static inline u32 timens_frozen(const struct time_namespace *ns)
 {
 	/* Pairs with smp_store_release() in timens_freeze(). */
 	return smp_load_acquire(&ns->frozen);

@@ -11,10 +11,10 @@
  * An architecture should map it with a reference, as x86 does: then a page table
  * entry that vdso_join_timens() misses shows an old page, but never a freed one.
  */
-#include <linux/atomic.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
+#include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <vdso/datapage.h>
 
@@ -30,12 +30,13 @@ struct page *timens_vvar_alloc(void)
 	return alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 }
 
-/* Odd, and not that of any other page for the next 2^31 pages. */
+/*
+ * Odd, and that of another page by a chance of 1 in 2^31 only. A count would tell
+ * each namespace how many there are.
+ */
 static u32 new_sequence(void)
 {
-	static atomic_t pages;
-
-	return 2 * (u32)atomic_inc_return(&pages) + 1;
+	return get_random_u32() | 1;
 }
 
 /**
@@ -49,8 +50,8 @@ static u32 new_sequence(void)
  * elsewhere, and the offsets from this one. Tasks that have the host's page in this
  * place never get to that test.
  *
- * The count differs from that of every other page. The vDSO reads it again after
- * the offset, so a task whose page is replaced in between starts over.
+ * The count is one of its own. The vDSO reads it again after the offset, so a task
+ * whose page is replaced in between starts over.
  */
 void timens_vvar_fill(struct page *page, const struct timens_offsets *offsets)
 {
@@ -145,7 +146,7 @@ void timens_mm_switch(struct task_struct *task, struct time_namespace *ns)
 	struct page *old;
 
 	WARN_ON_ONCE(!timens_frozen(ns));
-	WARN_ON_ONCE(task == current && !current_is_single_threaded());
+	VM_WARN_ON_ONCE(task == current && !current_is_single_threaded());
 	if (!mm || mm->timens_vvar_page == ns->vvar_page)
 		return;
 

@@ -4,13 +4,14 @@
  * of them is mapped, and how they are replaced when the namespace changes.
  *
  * Whatever user space does with its mappings, a page table entry must not outlive
- * the page it points to. Three barriers see to it, each sufficient by itself:
+ * the page it points to, and should not show a page that was replaced:
  *
  * - The entry holds a reference to the namespace's page, as that of any other page
  *   does. fork(), mremap() and munmap() count it like those of a file.
- * - There is at most one vvar mapping in an address space: map_vdso_once() looks for
- *   one and maps the vDSO within one critical section of mmap_lock. The mapping
- *   cannot be split, grown, or copied by mremap().
+ * - There is one vvar mapping in an address space: map_vdso_once() looks for one and
+ *   maps the vDSO within one critical section of mmap_lock. The mapping cannot be
+ *   split or grown, nor copied by mremap(), unless that finds no memory to unmap the
+ *   old one. Then the old one may show old clocks.
  * - Its address is known, so vdso_join_timens() finds and zaps it, however many other
  *   mappings there are.
  */
