@@ -24,7 +24,7 @@
 #define NSEC_PER_SEC 1000000000LL
 
 /* Namespace's clock minus host's clock, in nanoseconds. */
-struct clock_offsets {
+struct offsets {
 	__s64 monotonic;
 	__s64 boottime;
 };
@@ -48,9 +48,9 @@ static int open_namespace(const char *pid)
 }
 
 /* For kernels without the ioctl: of the namespace that the children of a process will be in. */
-static struct clock_offsets read_text(const char *pid)
+static struct offsets read_text(const char *pid)
 {
-	struct clock_offsets offsets = { 0 };
+	struct offsets offsets = { 0 };
 	long long sec, nsec;
 	char path[64], clock[16];
 	FILE *file;
@@ -74,10 +74,10 @@ static __s64 to_nsec(const struct timens_offset *offset)
 	return offset->sec * NSEC_PER_SEC + offset->nsec;
 }
 
-static struct clock_offsets read_offsets(const char *pid)
+static struct offsets read_offsets(const char *pid)
 {
 	struct timens_offsets_arg asked = { 0 };
-	struct clock_offsets offsets;
+	struct offsets offsets;
 	int ns = open_namespace(pid);
 
 	if (ioctl(ns, TIMENS_GET_OFFSETS, &asked) == 0) {
@@ -167,7 +167,7 @@ static void print_stamp(const char *clock, __u64 stamp, __s64 offset, __s64 date
 
 int main(int argc, char **argv)
 {
-	struct clock_offsets own, offsets;
+	struct offsets own, offsets;
 	struct stamps stamps;
 
 	if (argc != 2)

@@ -217,7 +217,7 @@ void read_clock()
 	clock_gettime(CLOCK_MONOTONIC, &now);
 }
 
-/* Back and forth, so that each time is a change, with clock pages to take away. */
+/* Back and forth, so that each time is a change, with vvar pages to take away. */
 long count_setns(const unique_fd &one, const unique_fd &other)
 {
 	const auto enter = [](const unique_fd &ns) {
@@ -345,7 +345,7 @@ void count_first_calls()
 
 /* ------------------------------------------------------------ many namespaces */
 
-/* An update of all clock pages, in the call. */
+/* An update of all vvar pages, in the call. */
 long count_clock_change()
 {
 	return count_lowest(50, [] {

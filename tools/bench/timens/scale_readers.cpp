@@ -42,7 +42,7 @@ void pin_to(int processor)
 	check(sched_setaffinity(0, sizeof(set), &set), "sched_setaffinity");
 }
 
-/* One that is read from the clock pages alone: processors share QEMU's TSC. */
+/* One that is read from the vvar pages alone: processors share QEMU's TSC. */
 void read_clock()
 {
 	timespec time;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The clock pages of an address space whose tasks may be in a time namespace: which
+ * The vvar pages of an address space whose tasks may be in a time namespace: which
  * of them is mapped, and how they are replaced when the namespace changes.
  *
  * Whatever user space does with its mappings, a page table entry must not outlive
@@ -22,19 +22,19 @@
 #include "timens.h"
 
 /**
- * vvar_is_clock_page() - is this one of the two clock pages of the vvar mapping?
+ * vdso_is_vvar_page() - is this one of the two vvar pages of the vvar mapping?
  * @image:	vDSO image that is mapped
  * @sym_offset:	offset of the page from what the symbols of @image are relative to
  *
- * Return: true if vvar_fault_clock_pages() maps the page.
+ * Return: true if vdso_fault_vvar_pages() maps the page.
  */
-bool vvar_is_clock_page(const struct vdso_image *image, long sym_offset)
+bool vdso_is_vvar_page(const struct vdso_image *image, long sym_offset)
 {
 	return sym_offset == image->sym_vvar_page || sym_offset == image->sym_host_page;
 }
 
 /**
- * vvar_fault_clock_pages() - map the clock pages
+ * vdso_fault_vvar_pages() - map the vvar pages
  * @vma:	the vvar mapping; mmap_lock is held
  * @base:	address that the symbols of the image are relative to
  *
@@ -53,7 +53,7 @@ bool vvar_is_clock_page(const struct vdso_image *image, long sym_offset)
  *
  * Return: what a fault handler returns.
  */
-vm_fault_t vvar_fault_clock_pages(struct vm_area_struct *vma, unsigned long base)
+vm_fault_t vdso_fault_vvar_pages(struct vm_area_struct *vma, unsigned long base)
 {
 	const struct vdso_image *image = vma->vm_mm->context.vdso_image;
 	struct page *page = find_timens_vvar_page(vma);
@@ -86,7 +86,7 @@ struct vdso_data *arch_get_vdso_data(void *vvar_page)
 }
 
 /**
- * vdso_join_timens() - unmap the clock pages of a task that changes its namespace
+ * vdso_join_timens() - unmap the vvar pages of a task that changes its namespace
  * @task:	only user of its address space
  * @ns:		namespace that it is going to be in
  *

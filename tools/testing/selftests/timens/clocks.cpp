@@ -356,7 +356,7 @@ void expect_filled_page(const offsets &by, nanoseconds host_before)
 }
 
 constexpr char publication_race[] =
-	"at times: stock marks a namespace as entered before its clock page is filled";
+	"at times: stock marks a namespace as entered before its vvar page is filled";
 
 } // namespace
 

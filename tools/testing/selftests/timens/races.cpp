@@ -210,8 +210,8 @@ void expect_offsets(const offsets &by, const clock_times &earlier, std::size_t f
 
 	const auto in_page = offsets_in_page(page);
 
-	expect(in_page.has_value(), "the clock page is the namespace's");
-	expect_eq(*in_page, by, "offsets in the clock page");
+	expect(in_page.has_value(), "the vvar page is the namespace's");
+	expect_eq(*in_page, by, "offsets in the vvar page");
 }
 
 /* Every other time by what the vDSO takes from memory as it is, without a loop. */
@@ -221,7 +221,7 @@ std::size_t first_reading(int round, int task)
 }
 
 constexpr char publication_race[] =
-	"at times: stock marks a namespace as entered before its clock page is filled";
+	"at times: stock marks a namespace as entered before its vvar page is filled";
 
 } // namespace
 
@@ -781,7 +781,7 @@ TEST(children_of_a_storm_are_each_in_the_namespace_of_their_maker, .timeout = ra
 }
 
 /*
- * A thread moves the clock pages of its process while another forks. Until they are
+ * A thread moves the vvar pages of its process while another forks. Until they are
  * back in their place nobody may call the vDSO.
  */
 namespace
@@ -818,7 +818,7 @@ void fork_while(int round, const disturbance &disturb)
 				if (pages.name != home.name)
 					continue;
 				expect_eq(offsets_in_page(pages.start).value_or(offsets{}), by,
-					  "offsets in the clock page");
+					  "offsets in the vvar page");
 				if (pages.start != home.start)
 					move_mapping(pages, home.start);
 				expect_offsets(by, earlier, i);
@@ -987,7 +987,7 @@ TEST(a_reading_that_setns_interrupts_is_of_one_namespace_or_the_other, .timeout 
 #endif
 
 /*
- * Whatever mappings of clock pages a process has come to, they are of its namespace:
+ * Whatever mappings of vvar pages a process has come to, they are of its namespace:
  * a page that it has left is freed, and becomes the memory of somebody else.
  */
 namespace
@@ -1018,11 +1018,11 @@ void map_vdso_together(char *room)
 		});
 }
 
-void expect_all_clock_pages(const offsets &by, std::string_view when)
+void expect_all_vvar_pages(const offsets &by, std::string_view when)
 {
 	for (const mapping &pages : clock_mappings())
 		expect_eq(offsets_in_page(pages.start).value_or(offsets{}), by,
-			  "offsets in a clock page " + std::string(when));
+			  "offsets in a vvar page " + std::string(when));
 }
 
 /* Maps in a user's own namespaces, and lets the body go to another. */
@@ -1050,7 +1050,7 @@ void race_for_clock_mappings(const std::function<void(const offsets &next)> &lea
 			check(munmap(room, 100 * mappers * page_size), "munmap");
 			map_vdso_together(room);
 			expect(!clock_mappings().empty(), "one of the threads maps the clocks");
-			expect_all_clock_pages(first, "of the first namespace");
+			expect_all_vvar_pages(first, "of the first namespace");
 			leave(next);
 		}).wait_ok();
 	});
@@ -1058,22 +1058,22 @@ void race_for_clock_mappings(const std::function<void(const offsets &next)> &lea
 
 } // namespace
 
-TEST(setns_leaves_no_old_clock_page_to_threads_that_map_it_together, .timeout = race_limit())
+TEST(setns_leaves_no_old_vvar_page_to_threads_that_map_it_together, .timeout = race_limit())
 {
 	race_for_clock_mappings([](const offsets &next) {
 		unshare_time();
 		set_offsets(next);
 		enter(pending_namespace());
-		expect_all_clock_pages(next, "after setns");
+		expect_all_vvar_pages(next, "after setns");
 	});
 }
 
-TEST(a_child_has_no_clock_page_of_its_parent_whose_threads_map_it_together, .timeout = race_limit())
+TEST(a_child_has_no_vvar_page_of_its_parent_whose_threads_map_it_together, .timeout = race_limit())
 {
 	race_for_clock_mappings([](const offsets &next) {
 		unshare_time();
 		set_offsets(next);
-		child([&] { expect_all_clock_pages(next, "after fork"); }).wait_ok();
+		child([&] { expect_all_vvar_pages(next, "after fork"); }).wait_ok();
 	});
 }
 #endif

@@ -58,7 +58,7 @@ nanoseconds least_cost(const std::function<void()> &call)
 } // namespace
 
 TEST(setns_takes_as_long_with_many_mappings_as_with_few, .timeout = 60s,
-     .differs_from_stock = "it looks for the clock pages among all mappings")
+     .differs_from_stock = "it looks for the vvar pages among all mappings")
 {
 	const unique_fd here = open_file("/proc/self/ns/time", O_RDONLY);
 	const unique_fd there = make_namespace({ 1000s, 2000s });

@@ -408,7 +408,7 @@ TEST(the_offsets_of_hidden_processes_are_hidden)
 }
 
 /* Not what was in that memory before, and no time of the host's. */
-TEST(the_clock_page_of_a_namespace_holds_its_offsets_and_nothing_else, .timeout = 30s)
+TEST(the_vvar_page_of_a_namespace_holds_its_offsets_and_nothing_else, .timeout = 30s)
 {
 	expect(!is_namespace_page(vvar_mapping().start), "the host's page outside");
 	in_each_shift([](const shift &shift) {
@@ -437,11 +437,11 @@ void expect_fault(const outcome &result, std::string_view what,
 } // namespace
 
 /*
- * Namespaces share clock pages, and processes do: a way to write to one would be a
+ * Namespaces share vvar pages, and processes do: a way to write to one would be a
  * way to move the clocks of others. A pipe may hold a reference to it, which keeps it
  * what it is; on some kernels it may not.
  */
-TEST(clock_pages_can_be_read_and_nothing_else)
+TEST(vvar_pages_can_be_read_and_nothing_else)
 {
 	const auto try_all = [] {
 		const mapping vvar = vvar_mapping();
@@ -489,7 +489,7 @@ TEST(clock_pages_can_be_read_and_nothing_else)
 	in_namespace(some_offsets, try_all);
 }
 
-TEST(the_clock_pages_of_another_process_cannot_be_reached)
+TEST(the_vvar_pages_of_another_process_cannot_be_reached)
 {
 	const mapping vvar = vvar_mapping();
 	gate entered;
@@ -681,7 +681,7 @@ TEST(tasks_that_race_to_the_limit_do_not_pass_it, .timeout = 60s)
 }
 
 /*
- * Clock pages are mapped by their number. While namespaces come and go by the
+ * Vvar pages are mapped by their number. While namespaces come and go by the
  * hundred, and others fill with false clocks whatever memory becomes free, all
  * who stay, move, fork and execute see the offsets of their own namespace.
  */
@@ -693,7 +693,7 @@ constexpr offsets false_offsets{ 77777777s, 88888888s };
 /* In the vDSO's memory, and by its code between two system calls. */
 void expect_own_clocks(const char *page, const std::optional<offsets> &by, std::string_view who)
 {
-	expect(offsets_in_page(page) == by, std::string(who) + ": offsets in the clock page");
+	expect(offsets_in_page(page) == by, std::string(who) + ": offsets in the vvar page");
 	for (clockid_t clock : { CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_MONOTONIC_COARSE }) {
 		const auto name = std::string(who) + ": " + clock_name(clock);
 		const auto before = system_now(clock);
@@ -722,7 +722,7 @@ std::vector<char> make_false_page()
 	return { copy->data(), copy->data() + page_size };
 }
 
-/* Takes memory of the kind that clock pages are made of, and gives it back: pipe(7). */
+/* Takes memory of the kind that vvar pages are made of, and gives it back: pipe(7). */
 void fill_memory(const std::vector<char> &page)
 {
 	std::vector<unique_fd> pipes;
@@ -741,7 +741,7 @@ void fill_memory(const std::vector<char> &page)
 
 } // namespace
 
-TEST(clock_pages_of_namespaces_that_are_gone_are_seen_by_nobody, .timeout = race_limit())
+TEST(vvar_pages_of_namespaces_that_are_gone_are_seen_by_nobody, .timeout = race_limit())
 {
 	const offsets stays{ 1111s, 2222s };
 	const offsets moves{ 3333s, 4444s };

@@ -147,7 +147,7 @@ TEST(setns_moves_between_namespaces_and_back)
 	const unique_fd second = make_namespace({ 5000s, 6000s });
 	const unique_fd zero = make_namespace({});
 
-	/* The clock pages of each have to go from the caller's memory. */
+	/* The vvar pages of each have to go from the caller's memory. */
 	for (int round = 0; round < 50; round++) {
 		enter(first);
 		expect_view(inside(outside, first, { 1000s, 2000s }));
@@ -187,7 +187,7 @@ TEST(cap_sys_admin_is_enough)
 }
 
 TEST(tasks_that_enter_together_see_the_clocks_at_once, .timeout = 30s,
-     .differs_from_stock = "at times: a second task gets in before the clock page is filled")
+     .differs_from_stock = "at times: a second task gets in before the vvar page is filled")
 {
 	constexpr int parties = 4;
 	constexpr int rounds = 300;

@@ -409,7 +409,7 @@ const trick tricks[] = {
 #endif
 };
 
-/* What a process can read of its memory without touching it: a clock page, or nothing. */
+/* What a process can read of its memory without touching it: a vvar page, or nothing. */
 void expect_clocks_or_nothing(const mapping &vvar, const offsets &by)
 {
 	std::vector<char> page(page_size);
@@ -428,7 +428,7 @@ void expect_clocks_or_nothing(const mapping &vvar, const offsets &by)
 			  "offsets in /proc/self/mem");
 }
 
-void expect_all_clock_pages(const offsets &by, const std::string &when)
+void expect_all_vvar_pages(const offsets &by, const std::string &when)
 {
 	/* What was freed is used again. */
 	for (int round = 0; round < 2; round++) {
@@ -436,7 +436,7 @@ void expect_all_clock_pages(const offsets &by, const std::string &when)
 			if (pages.name != "[vvar]")
 				continue;
 			expect_eq(offsets_in_page(pages.start).value_or(offsets{}), by,
-				  "offsets in a clock page after " + when);
+				  "offsets in a vvar page after " + when);
 			expect_clocks_or_nothing(pages, by);
 		}
 
@@ -466,7 +466,7 @@ void play_and_leave(const std::function<void(const std::string &name)> &leave)
 
 			expect(is_namespace_page(vvar.start), "the namespace's page");
 			trick.play(vvar);
-			expect_all_clock_pages({ 1111s, 2222s }, name);
+			expect_all_vvar_pages({ 1111s, 2222s }, name);
 			unshare_time();
 			set_offsets(some_offsets);
 			leave(name);
@@ -476,24 +476,24 @@ void play_and_leave(const std::function<void(const std::string &name)> &leave)
 
 } // namespace
 
-TEST(setns_leaves_no_old_clock_page_whatever_was_done_to_the_mapping, .timeout = 60s)
+TEST(setns_leaves_no_old_vvar_page_whatever_was_done_to_the_mapping, .timeout = 60s)
 {
 	play_and_leave([](const std::string &name) {
 		enter(pending_namespace());
-		expect_all_clock_pages(some_offsets, name + ", setns");
+		expect_all_vvar_pages(some_offsets, name + ", setns");
 	});
 }
 
-TEST(a_child_has_no_clock_page_of_its_parent_whatever_was_done_to_the_mapping, .timeout = 60s)
+TEST(a_child_has_no_vvar_page_of_its_parent_whatever_was_done_to_the_mapping, .timeout = 60s)
 {
 	play_and_leave([](const std::string &name) {
-		child([&] { expect_all_clock_pages(some_offsets, name + ", fork"); }).wait_ok();
+		child([&] { expect_all_vvar_pages(some_offsets, name + ", fork"); }).wait_ok();
 		/* Their namespace ends first. */
-		expect_all_clock_pages({ 1111s, 2222s }, name + ", fork");
+		expect_all_vvar_pages({ 1111s, 2222s }, name + ", fork");
 	});
 }
 
-TEST(setns_waits_for_the_end_of_whoever_shares_the_clock_pages)
+TEST(setns_waits_for_the_end_of_whoever_shares_the_vvar_pages)
 {
 	const unique_fd moved = make_namespace(some_offsets);
 

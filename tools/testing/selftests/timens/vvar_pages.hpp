@@ -26,14 +26,14 @@ struct mapping {
 
 /* The mappings of the kernel's for the vDSO: data, then code. */
 std::vector<mapping> vdso_mappings();
-/* The data, which begins with the clock page; throws check_failed if there is none. */
+/* The data, which begins with the vvar page; throws check_failed if there is none. */
 mapping vvar_mapping();
 
 /* Is this the page of a namespace? Else it is the host's. */
 bool is_namespace_page(const char *page);
 
 /*
- * The offsets in a clock page, none in the host's. They are all that the page of a
+ * The offsets in a vvar page, none in the host's. They are all that the page of a
  * namespace holds: throws if there is anything else.
  */
 std::optional<offsets> offsets_in_page(const char *page);
