@@ -55,7 +55,8 @@ check-interfaces: stock-source ## each interface that tells or takes a time has 
 sweep-times: stock-source ## what hands out or compares times in the stock source is known, with a verdict
 	@base/sweep-times
 
-check-architectures: stock-source ## build for arm64 with its vDSO of 32 bits, powerpc and riscv, whose code is left alone, and for i386
+check-architectures: stock-source ## build for arm64 with its vDSO of 32 bits, powerpc, riscv and i386; run the vDSO of riscv
+	@vm/install-packages base/packages
 	@base/check-architectures
 
 check-tools: stock-source ## test the tools of base/
