@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "network.hpp"
 
+#include "configfs.hpp"
 #include "kernel.hpp"
 
 #include <cstdio>
@@ -8,12 +9,15 @@
 #include <linux/if_link.h>
 #include <linux/pkt_sched.h>
 #include <net/if.h>
+#include <unistd.h>
 
 namespace timens
 {
 
 namespace
 {
+
+const std::string simulated_bus = "/sys/bus/netdevsim/";
 
 tcmsg discipline_of(const std::string &device, std::source_location where)
 {
@@ -86,6 +90,32 @@ void add_device(netlink_socket &route, const std::string &name, std::string_view
 	request_kind(route, message, EOPNOTSUPP, kind, where);
 }
 
+simulated_device::simulated_device(unsigned int queues)
+	: id(std::to_string(getpid()))
+{
+	if (access(simulated_bus.c_str(), F_OK) < 0)
+		skip("the kernel has no simulated network devices");
+	write_file(simulated_bus + "new_device", id + " 1 " + std::to_string(queues));
+}
+
+simulated_device::~simulated_device()
+{
+	try {
+		write_file(simulated_bus + "del_device", id);
+	} catch (const check_failed &failure) {
+		note(failure.what());
+	}
+}
+
+void simulated_device::hold_page() const
+{
+	const std::string file = "/sys/kernel/debug/netdevsim/netdevsim" + id + "/ports/0/pp_hold";
+
+	if (access(file.c_str(), F_OK) < 0)
+		skip("debugfs is not mounted, or has no page pools");
+	write_file(file, "1");
+}
+
 void set_root_discipline(netlink_socket &route, const std::string &device, std::string_view kind,
 			 const std::function<void(netlink_message &)> &configure,
 			 std::source_location where)
@@ -113,6 +143,16 @@ netlink_answer root_discipline(netlink_socket &route, const std::string &device,
 			return std::move(answer);
 	}
 	throw check_failed("there is no queueing discipline at " + device, where);
+}
+
+netlink_answer answer_about_discipline(netlink_socket &route, const std::string &device,
+				       std::source_location where)
+{
+	/* The answer is the echo of a notification. */
+	netlink_message message(RTM_GETQDISC, NLM_F_ECHO);
+
+	message.append(discipline_of(device, where));
+	return route.get(message, where);
 }
 
 std::optional<nanoseconds> timer_expiry(std::string_view function)

@@ -31,6 +31,25 @@ void add_device(netlink_socket &route, const std::string &name, std::string_view
 		std::source_location where = std::source_location::current());
 
 /*
+ * A device of netdevsim, with a PTP clock, the first of its kind in a network
+ * namespace. Skips when the kernel has none.
+ */
+class simulated_device {
+public:
+	explicit simulated_device(unsigned int queues = 1);
+	simulated_device(const simulated_device &) = delete;
+	simulated_device &operator=(const simulated_device &) = delete;
+	~simulated_device();
+	/* Takes a page out of its pool. */
+	void hold_page() const;
+
+	const std::string name = "eth0";
+
+private:
+	const std::string id;
+};
+
+/*
  * The queueing discipline that all leaves the device through; it is configured
  * by what the function adds to the TCA_OPTIONS of the message. Skips when the
  * kernel has none of the kind.
@@ -42,6 +61,10 @@ void set_root_discipline(netlink_socket &route, const std::string &device, std::
 /* What the kernel tells about it: a tcmsg, and attributes. */
 netlink_answer root_discipline(netlink_socket &route, const std::string &device,
 			       std::source_location where = std::source_location::current());
+
+/* The same, of the one at the device alone, and not by a dump. */
+netlink_answer answer_about_discipline(netlink_socket &route, const std::string &device,
+				       std::source_location where = std::source_location::current());
 
 /*
  * When the first of the kernel's timers that call this function expires, on its

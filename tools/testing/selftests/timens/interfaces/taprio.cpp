@@ -29,7 +29,9 @@ void enter_scheduled_network()
 	set_device_up(route, device);
 }
 
-void set_schedule(netlink_socket &route, clockid_t clock, nanoseconds base)
+/* On this clock, or, without one, on that of the device, which carries the schedule out. */
+void set_schedule_of(const std::string &device, netlink_socket &route,
+		     std::optional<clockid_t> clock, nanoseconds base)
 {
 	set_root_discipline(route, device, "taprio", [&](netlink_message &message) {
 		tc_mqprio_qopt map{};
@@ -48,8 +50,18 @@ void set_schedule(netlink_socket &route, clockid_t clock, nanoseconds base)
 		});
 		message.add(TCA_TAPRIO_ATTR_SCHED_BASE_TIME,
 			    static_cast<std::int64_t>(base.count()));
-		message.add(TCA_TAPRIO_ATTR_SCHED_CLOCKID, static_cast<std::int32_t>(clock));
+		if (clock)
+			message.add(TCA_TAPRIO_ATTR_SCHED_CLOCKID,
+				    static_cast<std::int32_t>(*clock));
+		else
+			message.add(TCA_TAPRIO_ATTR_FLAGS,
+				    std::uint32_t{ TCA_TAPRIO_ATTR_FLAG_FULL_OFFLOAD });
 	});
+}
+
+void set_schedule(netlink_socket &route, clockid_t clock, nanoseconds base)
+{
+	set_schedule_of(device, route, clock, base);
 }
 
 void remove_schedule(netlink_socket &route)
@@ -73,9 +85,9 @@ schedule schedule_in(const netlink_answer &answer)
 		 nanoseconds(attributes.get(TCA_TAPRIO_ATTR_SCHED_BASE_TIME).as<std::int64_t>()) };
 }
 
-schedule told_schedule(netlink_socket &route)
+schedule told_schedule(netlink_socket &route, const std::string &name = device)
 {
-	return schedule_in(root_discipline(route, device));
+	return schedule_in(root_discipline(route, name));
 }
 
 void each_clock(const std::function<void(clockid_t, const std::string &)> &body)
@@ -161,6 +173,44 @@ TEST(a_schedule_keeps_the_phase_of_its_base_time, .timeout = 30s,
 				  "the phase of a schedule on " + clock_name(clock));
 			remove_schedule(route);
 		});
+}
+
+TEST(an_answer_is_on_the_clock_of_who_asks, .timeout = 30s,
+     .differs_from_stock = "base times are on the host's clock")
+{
+	enter_scheduled_network();
+	from_each_viewpoint([](const shift &) {
+		each_clock([](clockid_t clock, const std::string &what) {
+			netlink_socket route(NETLINK_ROUTE);
+			const auto base = now(clock) + 500s;
+
+			set_schedule(route, clock, base);
+			expect_eq(schedule_in(answer_about_discipline(route, device)).base, base, what);
+			remove_schedule(route);
+		});
+	});
+}
+
+TEST(base_times_for_the_clock_of_a_device_are_left_alone, .timeout = 30s)
+{
+	enter_network_namespace();
+
+	const simulated_device simulated(2);
+	netlink_socket route(NETLINK_ROUTE);
+
+	set_device_up(route, simulated.name);
+	for (nanoseconds base : { nanoseconds(now(CLOCK_REALTIME)), 0ns, nanoseconds(-5s) }) {
+		const std::string what = "a schedule at " + show(base);
+
+		in_namespace(some_offsets, [&] {
+			netlink_socket inside(NETLINK_ROUTE);
+
+			set_schedule_of(simulated.name, inside, {}, base);
+			expect_eq(told_schedule(inside, simulated.name).base, base, what);
+		});
+		expect_eq(told_schedule(route, simulated.name).base, base, what + ", outside");
+		set_root_discipline(route, simulated.name, "pfifo");
+	}
 }
 
 TEST(a_multicast_is_on_the_clock_of_the_host, .timeout = 30s,
