@@ -94,6 +94,7 @@ include tools/fuzz/timens/fuzz.mk
 include tools/clients/timens/clients.mk
 include tools/documents/timens/documents.mk
 include tools/stress/timens/stress.mk
+include tools/vdso/timens/vdso.mk
 include tools/sabotage/timens/sabotage.mk
 include tools/deb/timens/deb.mk
 include tools/coverage/timens/coverage.mk
@@ -160,7 +161,7 @@ test-interfaces: kernel-$(interfaces_kernel) interface-tests build/guest/init ##
 		$(call skips,interfaces) $(interface_devices:%=--device %) $(if $(debug_kernel),--seconds 600) \
 		$(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences_of_interfaces))
 
-check: test fuzz-short test-interfaces ## run KUnit, the selftests, a minute of random operations, and the tests of interfaces
+check: test $(if $(vdso_is_ours),test-vdso) fuzz-short test-interfaces ## run KUnit, the selftests, the vDSO on this processor, a minute of random operations, and the tests of interfaces
 
 test-vm: kernel-$(KERNEL) build/guest/init ## test the guest and the judge of test runs themselves
 	@vm/test-report $(call tree_of,$(KERNEL))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a 64-bit vDSO of Linux 6.12 reads: include/vdso/datapage.h with x86's
+ * What a vDSO of Linux 6.12 reads, of 64 and of 32 bits: include/vdso/datapage.h with x86's
  * options, at the places that arch/x86/include/asm/vvar.h gives it in its page. A
  * vDSO with our time namespaces has the offsets of a namespace behind the clocks
  * that stock has them in the place of.
@@ -96,6 +96,12 @@ constexpr std::size_t sets_of_clocks = 2;
 /* struct vgetrandom_state: with a wrong size, getrandom() becomes a system call. */
 constexpr std::size_t random_state_size = 144;
 
-enum clock_mode : std::int32_t { mode_none = 0, mode_tsc = 1, mode_timens = INT_MAX };
+enum clock_mode : std::int32_t {
+	mode_none = 0,
+	mode_tsc = 1,
+	mode_pvclock = 2,
+	mode_hvclock = 3,
+	mode_timens = INT_MAX
+};
 
 } /* namespace bench */

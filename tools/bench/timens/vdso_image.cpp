@@ -7,6 +7,7 @@
 #include <elf.h>
 #include <functional>
 #include <limits>
+#include <link.h>
 #include <random>
 #include <span>
 #include <stdexcept>
@@ -30,6 +31,14 @@ bool starts_as_elf(std::string_view bytes)
 	return bytes.starts_with(ELFMAG);
 }
 
+#ifdef __x86_64__
+constexpr int elf_class = ELFCLASS64, elf_machine = EM_X86_64;
+constexpr const char *elf_kind = "64-bit";
+#else
+constexpr int elf_class = ELFCLASS32, elf_machine = EM_386;
+constexpr const char *elf_kind = "32-bit";
+#endif
+
 /* The parts of an ELF file that concern a vDSO. The bytes are the file's, or those of its copy in
  * memory, where it starts at address 0. */
 class elf {
@@ -38,8 +47,9 @@ public:
 		: bytes_(bytes)
 	{
 		if (!starts_as_elf({ bytes.data(), bytes.size() }) ||
-		    header().e_ident[EI_CLASS] != ELFCLASS64 || header().e_machine != EM_X86_64)
-			throw std::runtime_error("not a 64-bit vDSO for x86");
+		    header().e_ident[EI_CLASS] != elf_class || header().e_machine != elf_machine)
+			throw std::runtime_error("not a " + std::string(elf_kind) +
+						 " vDSO for x86");
 	}
 
 	template <class type> std::span<type> table(std::size_t offset, std::size_t count) const
@@ -48,23 +58,23 @@ public:
 			throw std::runtime_error("the vDSO is cut short");
 		return { reinterpret_cast<type *>(bytes_.data() + offset), count };
 	}
-	const Elf64_Ehdr &header() const
+	const ElfW(Ehdr) &header() const
 	{
-		return table<Elf64_Ehdr>(0, 1)[0];
+		return table<ElfW(Ehdr)>(0, 1)[0];
 	}
-	std::span<const Elf64_Phdr> segments() const
+	std::span<const ElfW(Phdr)> segments() const
 	{
-		return table<const Elf64_Phdr>(header().e_phoff, header().e_phnum);
+		return table<const ElfW(Phdr)>(header().e_phoff, header().e_phnum);
 	}
-	std::span<const Elf64_Shdr> sections() const
+	std::span<const ElfW(Shdr)> sections() const
 	{
-		return table<const Elf64_Shdr>(header().e_shoff, header().e_shnum);
+		return table<const ElfW(Shdr)>(header().e_shoff, header().e_shnum);
 	}
-	std::string_view string(const Elf64_Shdr &strings, std::size_t index) const
+	std::string_view string(const ElfW(Shdr) &strings, std::size_t index) const
 	{
 		return table<const char>(strings.sh_offset, strings.sh_size).data() + index;
 	}
-	const Elf64_Shdr *section(std::string_view name) const
+	const ElfW(Shdr) *section(std::string_view name) const
 	{
 		for (const auto &each : sections()) {
 			if (string(sections()[header().e_shstrndx], each.sh_name) == name)
@@ -72,13 +82,13 @@ public:
 		}
 		return nullptr;
 	}
-	const Elf64_Sym *symbol(std::string_view name, std::uint32_t table_type) const
+	const ElfW(Sym) *symbol(std::string_view name, std::uint32_t table_type) const
 	{
 		for (const auto &section : sections()) {
 			if (section.sh_type != table_type)
 				continue;
-			for (const auto &each : table<const Elf64_Sym>(
-				     section.sh_offset, section.sh_size / sizeof(Elf64_Sym))) {
+			for (const auto &each : table<const ElfW(Sym)>(
+				     section.sh_offset, section.sh_size / sizeof(ElfW(Sym)))) {
 				if (string(sections()[section.sh_link], each.st_name) == name)
 					return &each;
 			}
@@ -107,6 +117,13 @@ bool processor_has(unsigned int feature)
 	unsigned int a, b, c, d;
 
 	switch (feature) {
+	/*
+	 * Without these, 32-bit code does system calls by int $0x80: the kernel
+	 * returns from the others to the vDSO that it has mapped itself.
+	 */
+	case number(3, 14): /* SYSCALL32 */
+	case number(3, 15): /* SYSENTER32 */
+		return false;
 	case number(1, 27): /* RDTSCP */
 		return __get_cpuid(0x80000001, &a, &b, &c, &d) && (d & 1 << 27);
 	case number(20, 2): /* LFENCE_RDTSC */
@@ -423,7 +440,20 @@ void vdso_image::find_functions()
 	find(clock_getres, "__vdso_clock_getres");
 	find(time, "__vdso_time");
 	find(gettimeofday, "__vdso_gettimeofday");
+#ifdef __x86_64__
 	find(getrandom, "__vdso_getrandom");
+#else
+	find(clock_gettime64, "__vdso_clock_gettime64");
+#endif
+}
+
+std::byte *vdso_image::data_page(std::string_view name) const
+{
+	const elf image({ reinterpret_cast<char *>(pages_) + vvar_size_, text_size() });
+	const auto *symbol = image.symbol(name, SHT_SYMTAB);
+
+	return symbol ? pages_ + vvar_size_ + static_cast<std::ptrdiff_t>(symbol->st_value) :
+			nullptr;
 }
 
 void vdso_image::find_data_pages()
@@ -503,9 +533,11 @@ void vdso_image::verify() const
 	if (time(nullptr) != static_cast<time_t>(hosts_[0].clocks(0).basetime[CLOCK_REALTIME].sec))
 		throw std::runtime_error("time() is not that of its data page");
 
+#ifdef __x86_64__
 	std::uint32_t parameters[16]; /* struct vgetrandom_opaque_params */
 	if (getrandom(nullptr, 0, 0, parameters, ~0UL) || parameters[0] != random_state_size)
 		throw std::runtime_error("getrandom() wants a state of another size");
+#endif
 }
 
 } /* namespace bench */

@@ -2,7 +2,7 @@
 /*
  * A vDSO with its data pages, put into this process as the kernel would have
  * done, but with data that is made here: so its code runs on this processor,
- * whichever kernel it is from.
+ * whichever kernel it is from. It is of as many bits as this program.
  */
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <ctime>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace bench
@@ -43,6 +44,14 @@ using time_function = time_t(time_t *);
 using gettimeofday_function = int(timeval *, void *);
 using getrandom_function = ssize_t(void *, std::size_t, unsigned int, void *, std::size_t);
 
+#ifndef __x86_64__
+/* struct __kernel_timespec */
+struct kernel_timespec {
+	std::int64_t tv_sec, tv_nsec;
+};
+using clock_gettime64_function = int(clockid_t, kernel_timespec *);
+#endif
+
 class vdso_image {
 public:
 	explicit vdso_image(const vdso_file &file);
@@ -63,7 +72,14 @@ public:
 	clock_getres_function *clock_getres;
 	time_function *time;
 	gettimeofday_function *gettimeofday;
+#ifdef __x86_64__
 	getrandom_function *getrandom;
+#else
+	clock_gettime64_function *clock_gettime64;
+#endif
+
+	/* Where a data page is, by its name in the vDSO's linker script; nullptr without it. */
+	std::byte *data_page(std::string_view name) const;
 
 	const std::byte *text() const
 	{
