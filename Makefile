@@ -150,7 +150,7 @@ selftests: packages $(if $(filter $(stock_flavours),$(KERNEL)),stock-source,prep
 
 test: kernel-$(KERNEL) selftests build/guest/init ## run KUnit and the selftests in the guest; T chooses some
 	@vm/run-tests build/selftests build/guest build/$(KERNEL)/config $(call tree_of,$(KERNEL)) $(call boot,test) \
-		$(call skips) $(if $(debug_kernel),--seconds 600) $(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences))
+		$(call skips) $(if $(debug_kernel),--seconds 1200) $(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences))
 
 interface-tests: packages $(if $(filter $(stock_flavours),$(interfaces_kernel)),stock-source,prepare)
 	@vm/build-selftests tools/testing/selftests/timens/interfaces $(call tree_of,$(interfaces_kernel)) build/interfaces
@@ -158,7 +158,7 @@ interface-tests: packages $(if $(filter $(stock_flavours),$(interfaces_kernel)),
 test-interfaces: KERNEL := $(interfaces_kernel)
 test-interfaces: kernel-$(interfaces_kernel) interface-tests build/guest/init ## test every interface that tells or takes a time in the guest; T chooses some
 	@vm/run-tests build/interfaces build/guest build/$(KERNEL)/config $(call tree_of,$(KERNEL)) $(call boot,interfaces) \
-		$(call skips,interfaces) $(interface_devices:%=--device %) $(if $(debug_kernel),--seconds 600) \
+		$(call skips,interfaces) $(interface_devices:%=--device %) $(if $(debug_kernel),--seconds 1200) \
 		$(if $(filter $(stock_flavours),$(KERNEL)),--differences $(differences_of_interfaces))
 
 check: test $(if $(vdso_is_ours),test-vdso) fuzz-short test-interfaces ## run KUnit, the selftests, the vDSO on this processor, a minute of random operations, and the tests of interfaces

@@ -123,10 +123,17 @@ struct round_counters {
 	std::atomic<int> setns;
 	std::atomic<int> fork;
 	std::atomic<int> exec;
+
+	/* Machines are slow and busy: how long that takes is not known. */
+	bool are_enough() const
+	{
+		return staying >= 100 && setns >= 100 && fork >= 10 && exec >= 5;
+	}
 };
 
-/* Repeats the body until somebody says to stop, or fails; returns how often. */
-template <class function> int repeat(latest_readings &latest, function body)
+/* Repeats the body until somebody says to stop, or fails. */
+template <class function>
+void repeat(latest_readings &latest, std::atomic<int> &rounds, function body)
 {
 	struct stop_all {
 		latest_readings &latest;
@@ -135,16 +142,14 @@ template <class function> int repeat(latest_readings &latest, function body)
 			latest.stop = true;
 		}
 	} at_exit{ latest };
-	int rounds = 0;
 
-	for (; !latest.stop; rounds++)
-		body(rounds);
-	return rounds;
+	for (int round = 0; !latest.stop; round++, rounds++)
+		body(round);
 }
 
 } // namespace
 
-TEST(no_clock_steps_back_for_those_who_move_nor_for_those_who_stay, .timeout = 30s)
+TEST(no_clock_steps_back_for_those_who_move_nor_for_those_who_stay, .timeout = 60s)
 {
 	shared<latest_readings> latest;
 	shared<round_counters> rounds;
@@ -162,7 +167,7 @@ TEST(no_clock_steps_back_for_those_who_move_nor_for_those_who_stay, .timeout = 3
 
 			if (place)
 				enter(namespaces[place]);
-			rounds->staying += repeat(*latest, [&](int) {
+			repeat(*latest, rounds->staying, [&](int) {
 				tour.next();
 				latest->read(place);
 			});
@@ -173,7 +178,7 @@ TEST(no_clock_steps_back_for_those_who_move_nor_for_those_who_stay, .timeout = 3
 		tasks.emplace_back([&, stride] {
 			std::size_t place = 0;
 
-			rounds->setns += repeat(*latest, [&](int round) {
+			repeat(*latest, rounds->setns, [&](int round) {
 				place = (place + stride + round % 2) % places.size();
 				enter(namespaces[place]);
 				latest->read(place);
@@ -182,7 +187,7 @@ TEST(no_clock_steps_back_for_those_who_move_nor_for_those_who_stay, .timeout = 3
 
 	/* By fork(2) into a new namespace, from any other. */
 	tasks.emplace_back([&] {
-		rounds->fork += repeat(*latest, [&](int round) {
+		repeat(*latest, rounds->fork, [&](int round) {
 			const auto from = round % places.size();
 			const auto to = (round / 3 + 1) % places.size();
 
@@ -196,7 +201,7 @@ TEST(no_clock_steps_back_for_those_who_move_nor_for_those_who_stay, .timeout = 3
 
 	/* By execve(2). */
 	tasks.emplace_back([&] {
-		rounds->exec += repeat(*latest, [&](int round) {
+		repeat(*latest, rounds->exec, [&](int round) {
 			const auto place = round % places.size();
 
 			child([&] { exec_in(place); }).wait_ok();
@@ -204,8 +209,10 @@ TEST(no_clock_steps_back_for_those_who_move_nor_for_those_who_stay, .timeout = 3
 	});
 
 	/* One that fails makes all of them stop: watching any will do. */
-	const auto end = tasks.back().wait_for(3s);
+	auto end = tasks.back().wait_for(3s);
 
+	while (!end && !rounds->are_enough())
+		end = tasks.back().wait_for(100ms);
 	latest->stop = true;
 	if (end) {
 		tasks.pop_back();
@@ -213,9 +220,5 @@ TEST(no_clock_steps_back_for_those_who_move_nor_for_those_who_stay, .timeout = 3
 	}
 	for (child &task : tasks)
 		task.wait_ok();
-
-	expect_ge(rounds->staying.load(), 100, "rounds of those who stay");
-	expect_ge(rounds->setns.load(), 100, "moves by setns");
-	expect_ge(rounds->fork.load(), 10, "moves by fork");
-	expect_ge(rounds->exec.load(), 5, "moves by exec");
+	expect(rounds->are_enough(), "all have moved or stayed often enough");
 }
