@@ -51,10 +51,10 @@ fragments_stock-containers := $(fragments_containers)
 fragments_drivers := base test timens drivers
 fragments_stock-drivers := $(fragments_drivers)
 fragments_nested := $(fragments_timens) nested
-fragments_kasan := $(fragments_nested) kasan
+fragments_kasan := $(fragments_nested) kasan pagetable mappings
 fragments_lockdep := $(fragments_nested) lockdep
 fragments_kcsan := $(fragments_nested) kcsan
-fragments_pagetable := $(fragments_timens) pagetable
+fragments_pagetable := $(fragments_timens) pagetable mappings
 
 require_flavour = $(if $(filter-out 1,$(words $($(1))))$(filter-out $(flavours) deb,$($(1))), \
 	$(error $(1)='$($(1))' is not a kernel: choose one of $(flavours) deb))

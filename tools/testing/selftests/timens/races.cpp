@@ -1025,11 +1025,10 @@ void expect_all_vvar_pages(const offsets &by, std::string_view when)
 			  "offsets in a vvar page " + std::string(when));
 }
 
-/* Maps in a user's own namespaces, and lets the body go to another. */
-void race_for_clock_mappings(const std::function<void(const offsets &next)> &leave)
+/* Maps in a user's own namespaces, beside other mappings, and lets the body go to another. */
+void race_for_clock_mappings(const std::function<void(const offsets &next)> &leave,
+			     std::size_t neighbours = 20000)
 {
-	constexpr std::size_t neighbours = 20000;
-
 	become_user(65534);
 	enter_user_namespace();
 	race([&](int round) {
@@ -1075,5 +1074,49 @@ TEST(a_child_has_no_vvar_page_of_its_parent_whose_threads_map_it_together, .time
 		set_offsets(next);
 		child([&] { expect_all_vvar_pages(next, "after fork"); }).wait_ok();
 	});
+}
+
+HELPER(expect_one_vvar_page)
+{
+	const offsets by{ nanoseconds(std::stoll(arguments[0])),
+			  nanoseconds(std::stoll(arguments[1])) };
+
+	expect_eq(clock_mappings().size(), 1U, "mappings of vvar pages after execve");
+	expect_all_vvar_pages(by, "after execve");
+	expect_eq(read_offsets(), by, own_offsets_file);
+	unshare_time();
+	set_offsets(offsets{});
+	enter(pending_namespace());
+	expect_all_vvar_pages({}, "after execve and setns");
+}
+
+TEST(a_program_that_a_thread_executes_has_one_vvar_page_whatever_others_map,
+     .timeout = race_limit())
+{
+	const auto execute = [](const offsets &next) {
+		const std::size_t room = 16 * page_size;
+		std::barrier start(mappers + 1);
+		std::vector<std::jthread> threads;
+
+		unshare_time();
+		set_offsets(next);
+		for (int i = 0; i < mappers; i++)
+			threads.emplace_back([&start, room, place = reserve(room)] {
+				start.arrive_and_wait();
+				for (;;) {
+					munmap(place, room);
+					syscall(SYS_arch_prctl, ARCH_MAP_VDSO_64, place);
+				}
+			});
+		std::thread([&] {
+			start.arrive_and_wait();
+			exec_helper("expect_one_vvar_page",
+				    { std::to_string(next.monotonic.count()),
+				      std::to_string(next.boottime.count()) });
+		}).join();
+	};
+
+	/* The race is for execve(2), which does not look for the vDSO. */
+	race_for_clock_mappings(execute, 1000);
 }
 #endif
