@@ -23,7 +23,7 @@ TEST(clone3_does_not_know_the_flag, .time_namespaces = feature::absent)
 
 TEST(clone_takes_the_flag_for_a_part_of_the_exit_signal, .time_namespaces = feature::either)
 {
-	const long pid = check(syscall(SYS_clone, CLONE_NEWTIME | SIGCHLD, 0, 0, 0, 0), "clone");
+	const pid_t pid = clone_with(CLONE_NEWTIME | SIGCHLD);
 
 	if (!pid)
 		_exit(0);

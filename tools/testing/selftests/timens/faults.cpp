@@ -570,7 +570,7 @@ TEST(a_task_that_dies_on_its_way_into_a_namespace_gives_it_back, .timeout = 60s)
 	const auto share_files = [] {
 		const pid_t parent = getpid();
 
-		if (check(syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0), "clone"))
+		if (clone_with(CLONE_FILES | SIGCHLD))
 			return;
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		while (getppid() == parent)

@@ -208,7 +208,7 @@ TEST(clone_takes_the_flag_for_a_part_of_the_exit_signal)
 {
 	const time_namespaces before = namespaces_of();
 	channel<time_namespaces> seen;
-	const long pid = check(syscall(SYS_clone, CLONE_NEWTIME | SIGCHLD, 0, 0, 0, 0), "clone");
+	const pid_t pid = clone_with(CLONE_NEWTIME | SIGCHLD);
 
 	if (!pid) {
 		seen.send(namespaces_of());

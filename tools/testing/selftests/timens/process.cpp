@@ -201,6 +201,15 @@ void child::wait_exited() const
 	check(waitid(P_PID, id, &info, WEXITED | WNOWAIT | __WALL), "waitid");
 }
 
+pid_t clone_with(unsigned long flags)
+{
+#ifdef __s390__
+	return check(syscall(SYS_clone, 0, flags, 0, 0, 0), "clone");
+#else
+	return check(syscall(SYS_clone, flags, 0, 0, 0, 0), "clone");
+#endif
+}
+
 outcome try_clone3(std::uint64_t flags)
 {
 	clone_args arguments{};

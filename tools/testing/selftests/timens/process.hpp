@@ -124,6 +124,12 @@ private:
 };
 
 /*
+ * The system call clone() with these flags, the signal at exit among them, and a
+ * copy of the caller's stack; 0 in the child. The C library's takes no copy.
+ */
+pid_t clone_with(unsigned long flags);
+
+/*
  * What clone3(2) says to these flags. A child that is made all the same does
  * nothing.
  */
