@@ -146,19 +146,21 @@ template <class integer, call_numbers numbers> struct width {
 };
 
 #ifdef __LP64__
-using time64 = width<std::int64_t,
-		     { SYS_clock_getres, SYS_clock_nanosleep, SYS_timer_settime, SYS_timer_gettime,
-		       SYS_timerfd_settime, SYS_timerfd_gettime, SYS_futex }>;
+using time64 =
+	width<std::int64_t, call_numbers{ SYS_clock_getres, SYS_clock_nanosleep, SYS_timer_settime,
+					  SYS_timer_gettime, SYS_timerfd_settime,
+					  SYS_timerfd_gettime, SYS_futex }>;
 
 constexpr time_calls widths[] = { time64::calls("time64") };
 #else
-using time64 =
-	width<std::int64_t, { SYS_clock_getres_time64, SYS_clock_nanosleep_time64,
-			      SYS_timer_settime64, SYS_timer_gettime64, SYS_timerfd_settime64,
-			      SYS_timerfd_gettime64, SYS_futex_time64 }>;
-using time32 = width<std::int32_t,
-		     { SYS_clock_getres, SYS_clock_nanosleep, SYS_timer_settime, SYS_timer_gettime,
-		       SYS_timerfd_settime, SYS_timerfd_gettime, SYS_futex }>;
+using time64 = width<std::int64_t,
+		     call_numbers{ SYS_clock_getres_time64, SYS_clock_nanosleep_time64,
+				   SYS_timer_settime64, SYS_timer_gettime64, SYS_timerfd_settime64,
+				   SYS_timerfd_gettime64, SYS_futex_time64 }>;
+using time32 =
+	width<std::int32_t, call_numbers{ SYS_clock_getres, SYS_clock_nanosleep, SYS_timer_settime,
+					  SYS_timer_gettime, SYS_timerfd_settime,
+					  SYS_timerfd_gettime, SYS_futex }>;
 
 constexpr time_calls widths[] = { time64::calls("time64"), time32::calls("time32") };
 #endif

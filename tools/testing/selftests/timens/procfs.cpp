@@ -127,8 +127,13 @@ ticks start_time(const std::string &task)
 /* A child that does nothing, and the time of the caller when it began. */
 struct idle_task {
 	nanoseconds before = now(CLOCK_BOOTTIME);
-	child task{ [] { pause(); } };
+	child task;
 	nanoseconds after = now(CLOCK_BOOTTIME);
+
+	idle_task()
+		: task([] { pause(); })
+	{
+	}
 
 	/* Both its files agree with that, for a reader ahead of the caller. */
 	void expect_start(nanoseconds ahead = 0s) const
