@@ -55,7 +55,7 @@ check-interfaces: stock-source ## each interface that tells or takes a time has 
 sweep-times: stock-source ## what hands out or compares times in the stock source is known, with a verdict
 	@base/sweep-times
 
-check-architectures: stock-source ## build for arm64 with its vDSO of 32 bits, powerpc, riscv and i386; run the vDSO of riscv
+check-architectures: stock-source ## build for arm64 with its vDSO of 32 bits, powerpc, riscv, s390 and i386; run the vDSO of riscv
 	@vm/install-packages base/packages
 	@base/check-architectures
 
