@@ -13,7 +13,7 @@ SHELL := /bin/bash
 # The sub-makes of other trees must not take our variables for theirs.
 MAKEOVERRIDES :=
 
-## FLAVOUR: the kernel that `make kernel` builds: timens, stock, none, containers, stock-containers, drivers, stock-drivers, kasan, lockdep, kcsan, pagetable, nested or deb
+## FLAVOUR: the kernel that `make kernel` builds: timens, stock, none, containers, stock-containers, drivers, stock-drivers, nowall, kasan, lockdep, kcsan, pagetable, nested or deb
 FLAVOUR ?= timens
 ## KERNEL: the kernel that run, shell and test boot; if not set, test-interfaces boots drivers
 KERNEL ?= $(FLAVOUR)
@@ -40,16 +40,17 @@ override CMD := $(value CMD)
 export CMD JOBS T WITHOUT_32
 
 debug_kernels := kasan lockdep kcsan pagetable
-flavours := timens stock none containers stock-containers drivers stock-drivers nested $(debug_kernels)
+flavours := timens stock none containers stock-containers drivers stock-drivers nowall nested $(debug_kernels)
 stock_flavours := stock stock-containers stock-drivers
 debug_kernel = $(filter $(debug_kernels),$(KERNEL))
-fragments_timens := base test timens kunit
+fragments_timens := base test timens wall kunit
+fragments_nowall := base test timens kunit
 fragments_stock := base test timens
 fragments_none := base test none
-fragments_containers := base test timens containers
-fragments_stock-containers := $(fragments_containers)
-fragments_drivers := base test timens drivers
-fragments_stock-drivers := $(fragments_drivers)
+fragments_stock-containers := base test timens containers
+fragments_containers := $(fragments_stock-containers) wall
+fragments_stock-drivers := base test timens drivers
+fragments_drivers := $(fragments_stock-drivers) wall
 fragments_nested := $(fragments_timens) nested
 fragments_kasan := $(fragments_nested) kasan pagetable mappings
 fragments_lockdep := $(fragments_nested) lockdep
@@ -139,7 +140,7 @@ build/guest/%: vm/%.cpp vm/system.hpp | packages
 build/guest/root.cpio: build/guest/init vm/initramfs.list vm/build-initramfs | kernel-$(KERNEL)
 	@vm/build-initramfs $(call tree_of,$(KERNEL)) $< $@
 
-run: kernel-$(KERNEL) build/guest/root.cpio build/guest/show_clocks ## run CMD in the guest with the host's programs; without CMD, a demonstration
+run: kernel-$(KERNEL) build/guest/root.cpio build/guest/show_clocks build/tool/timens ## run CMD in the guest with the host's programs; without CMD, a demonstration
 	@$(call boot,run) --initrd build/guest/root.cpio -- "$${CMD:-vm/demo}"
 
 shell: kernel-$(KERNEL) build/guest/root.cpio ## a root shell in the guest with the host's programs

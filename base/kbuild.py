@@ -16,7 +16,7 @@ from series import BUILD, ROOT, SeriesError
 CHECK = BUILD / 'check'
 CONFIGS = ROOT / 'configs'
 FRAGMENTS = {
-    'on': ('base', 'test', 'timens', 'kunit'),
+    'on': ('base', 'test', 'timens', 'wall', 'kunit'),
     'off': ('base', 'test', 'none'),
 }
 

@@ -6,6 +6,7 @@
 #define _LINUX_NESTED_CLOCK_H
 
 #include <linux/bits.h>
+#include <linux/hrtimer.h>
 #include <linux/ktime.h>
 #include <linux/types.h>
 
@@ -48,9 +49,9 @@ struct nested_formula {
  */
 #define NESTED_CLOCK_LEAD_NS	(100 * NSEC_PER_USEC)
 
-struct hrtimer;
 struct nested_clock;
 
+struct nested_clock *nested_base_clock(const struct hrtimer_clock_base *base);
 struct nested_clock *nested_clock_create(clockid_t clockid, const struct nested_formula *formula);
 void nested_clock_get(struct nested_clock *clock);
 void nested_clock_put(struct nested_clock *clock);
@@ -61,6 +62,34 @@ void nested_clock_step(struct nested_clock *clock, s64 by);
 ktime_t nested_clock_change_rate(struct nested_clock *clock, u64 rate);
 
 void hrtimer_nest(struct hrtimer *timer, struct nested_clock *clock);
+void __hrtimer_unnest(struct hrtimer *timer);
+
+/**
+ * hrtimer_nested_clock - the nested clock that a timer is on
+ * @timer:	an hrtimer that is initialised
+ *
+ * Return: the clock, NULL for one of the host
+ */
+static inline struct nested_clock *hrtimer_nested_clock(const struct hrtimer *timer)
+{
+	return hrtimer_base_is_nested(timer->base) ? nested_base_clock(timer->base) : NULL;
+}
+
+/**
+ * hrtimer_unnest - take a timer off its nested clock
+ * @timer:	an hrtimer that is initialised and not queued; its function may be about to
+ *		return
+ *
+ * Drops the reference that the timer has of the clock. Before the timer is used again it
+ * has to be initialised. Does nothing if it is on a clock of the host.
+ *
+ * Context: any
+ */
+static inline void hrtimer_unnest(struct hrtimer *timer)
+{
+	if (hrtimer_base_is_nested(timer->base))
+		__hrtimer_unnest(timer);
+}
 
 bool nested_formula_valid(const struct nested_formula *formula);
 ktime_t nested_formula_read(const struct nested_formula *formula, ktime_t anchor);

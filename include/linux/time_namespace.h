@@ -23,6 +23,7 @@ struct file;
 struct mm_struct;
 struct page;
 struct seq_file;
+struct timens_wall;
 struct ucounts;
 struct user_namespace;
 struct vdso_data;
@@ -33,11 +34,13 @@ struct vm_area_struct;
  * @ns:		what all namespaces share
  * @user_ns:	the owner; CAP_SYS_TIME there is what writing offsets takes
  * @ucounts:	charged with this namespace
- * @lock:	protects @offsets, @vvar_page and @frozen until @frozen is set
+ * @lock:	protects @offsets, @wall, @vvar_page and @frozen until @frozen is set
  * @offsets:	the offsets, constant once @frozen is set
+ * @wall:	the wall clock, constant once @frozen is set. NULL for the host's. May be
+ *		shared with other namespaces, and set at any time.
  * @vvar_page:	what the vDSO reads in place of the host's vvar page. NULL if
- *		and only if all of @offsets is 0: then the host's page will do.
- *		May be shared with the namespace that @offsets came from.
+ *		and only if all of @offsets is 0 and @wall is NULL: then the host's page
+ *		will do. May be shared with the namespace that @offsets came from.
  * @frozen:	timelines whose offset is constant, as bits: those of TIMENS_CONSTANT
  *		when the first task enters, never cleared
  */
@@ -48,6 +51,7 @@ struct time_namespace {
 	/* For everything below, until it is frozen. */
 	spinlock_t		lock;
 	struct timens_offsets	offsets;
+	struct timens_wall	*wall;
 	struct page		*vvar_page;
 	u32			frozen;
 } __randomize_layout;
@@ -155,6 +159,7 @@ static inline void timens_fork(struct task_struct *child)
  * pages of @task so that they are faulted in again, and arch_get_vdso_data().
  */
 struct page *find_timens_vvar_page(struct vm_area_struct *vma);
+struct page *find_timens_wall_page(struct vm_area_struct *vma);
 void vdso_join_timens(struct task_struct *task, struct time_namespace *ns);
 struct vdso_data *arch_get_vdso_data(void *vvar_page);
 

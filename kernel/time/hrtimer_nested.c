@@ -296,6 +296,12 @@ ktime_t nested_base_get_time(const struct hrtimer_clock_base *base)
 }
 EXPORT_SYMBOL_GPL(nested_base_get_time);
 
+struct nested_clock *nested_base_clock(const struct hrtimer_clock_base *base)
+{
+	return to_nested(base)->clock;
+}
+EXPORT_SYMBOL_GPL(nested_base_clock);
+
 struct hrtimer_clock_base *nested_base_of_cpu(struct hrtimer_clock_base *base, unsigned int cpu)
 {
 	return &per_cpu_ptr(to_nested(base)->clock->bases, cpu)->base;
@@ -633,3 +639,16 @@ void hrtimer_nest(struct hrtimer *timer, struct nested_clock *clock)
 	timer->base = &raw_cpu_ptr(clock->bases)->base;
 }
 EXPORT_SYMBOL_GPL(hrtimer_nest);
+
+/* hrtimer_unnest() for a timer that is nested. */
+void __hrtimer_unnest(struct hrtimer *timer)
+{
+	struct nested_clock *clock = nested_base_clock(timer->base);
+
+	WARN_ON_ONCE(hrtimer_is_queued(timer));
+	/* Whoever looks at the timer under RCU may see the one or the other. */
+	WRITE_ONCE(timer->base,
+		   &raw_cpu_ptr(&hrtimer_bases)->clock_base[HRTIMER_BASE_MONOTONIC]);
+	nested_clock_put(clock);
+}
+EXPORT_SYMBOL_GPL(__hrtimer_unnest);

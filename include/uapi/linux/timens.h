@@ -86,10 +86,74 @@ struct timens_offsets_arg {
  *		them is out of range, or its @reserved is not 0
  * EPERM	no CAP_SYS_TIME in the user namespace that owns the time namespace
  * ERANGE	a clock would be below zero, or beyond half of what 64 bits of
- *		nanoseconds hold
+ *		nanoseconds hold, or above a wall clock of the namespace's own
  * ENOMEM
  * EACCES	one of @clocks is frozen
  */
 #define TIMENS_SET_OFFSETS	_IOW(NSIO, 0x62, struct timens_offsets_arg)
+
+/*
+ * What a wall clock of a time namespace's own runs on. CLOCK_TAI is with it.
+ *
+ * FOLLOW	the host's CLOCK_REALTIME plus an offset: it moves when that is set,
+ *		and has the host's leap seconds
+ * OWN		the host's CLOCK_BOOTTIME plus an offset: a host that is set does not
+ *		move it. It becomes so when it is set by clock_settime(),
+ *		settimeofday(), or clock_adjtime() with ADJ_SETOFFSET.
+ */
+#define TIMENS_WALL_HOST	0 /* the host's clock, none of its own */
+#define TIMENS_WALL_FOLLOW	1
+#define TIMENS_WALL_OWN		2
+
+/* Members of struct timens_wall_arg that TIMENS_SET_WALL sets */
+#define TIMENS_WALL_SET_OFFSET	(1U << 0) /* @realtime */
+#define TIMENS_WALL_SET_MODE	(1U << 1) /* @mode, FOLLOW or OWN */
+#define TIMENS_WALL_SET_TAI	(1U << 2) /* @tai */
+
+/**
+ * struct timens_wall_arg - the wall clock of a time namespace
+ * @flags:	TIMENS_GET_WALL: 0. TIMENS_SET_WALL: what to set, at least one of
+ *		TIMENS_WALL_SET_OFFSET, _MODE and _TAI. The rest stays what it is.
+ * @mode:	TIMENS_WALL_HOST, TIMENS_WALL_FOLLOW or TIMENS_WALL_OWN
+ * @realtime:	namespace's CLOCK_REALTIME minus host's, as of now
+ * @tai:	namespace's CLOCK_TAI minus CLOCK_REALTIME in seconds, 0 to 100000
+ * @reserved:	0
+ */
+struct timens_wall_arg {
+	__u32			flags;
+	__u32			mode;
+	struct timens_offset	realtime;
+	__s32			tai;
+	__u32			reserved;
+};
+
+#define TIMENS_WALL_ARG_SIZE_VER0	32 /* first version */
+
+/*
+ * ENOTTY if the kernel has no wall clocks of namespaces. All members are of the same
+ * moment. No privilege is needed.
+ */
+#define TIMENS_GET_WALL		_IOR(NSIO, 0x63, struct timens_wall_arg)
+
+/*
+ * Before a task has entered, gives the namespace a wall clock of its own that starts
+ * as the one it had: with no more than TIMENS_WALL_SET_MODE and TIMENS_WALL_FOLLOW
+ * it reads the same. Afterwards sets that clock, also for all namespaces that share
+ * it, while tasks are inside. All is set or nothing. The errors, in the order in
+ * which they are looked for:
+ *
+ * EINVAL, E2BIG, EFAULT	for the structure, as TIMENS_SET_OFFSETS
+ * EINVAL	@flags is 0 or has unknown bits; @mode is to be set and is neither
+ *		FOLLOW nor OWN; @tai is to be set and out of range; @nsec of @realtime
+ *		is out of range; a reserved member is not 0
+ * EACCES	a task has entered, and the namespace has the host's wall clock
+ * EPERM	no CAP_SYS_TIME in the user namespace that owns the time namespace or,
+ *		when a task has entered, that which owns the clock
+ * ERANGE	the clock would be what clock_settime() refuses: before 1970, below the
+ *		namespace's CLOCK_BOOTTIME, or too far in the future
+ * ENOSPC	a new clock, which counts as a time namespace, is one too many for the owner
+ * ENOMEM
+ */
+#define TIMENS_SET_WALL		_IOW(NSIO, 0x64, struct timens_wall_arg)
 
 #endif /* _UAPI_LINUX_TIMENS_H */

@@ -42,6 +42,15 @@ static void check_layout(void)
 	BUILD_BUG_ON(_IOC_SIZE(TIMENS_GET_INFO) != TIMENS_INFO_SIZE_VER0);
 	BUILD_BUG_ON(_IOC_SIZE(TIMENS_GET_OFFSETS) != TIMENS_OFFSETS_ARG_SIZE_VER0);
 	BUILD_BUG_ON(_IOC_SIZE(TIMENS_SET_OFFSETS) != TIMENS_OFFSETS_ARG_SIZE_VER0);
+
+	BUILD_BUG_ON(sizeof(struct timens_wall_arg) != TIMENS_WALL_ARG_SIZE_VER0);
+	BUILD_BUG_ON(offsetof(struct timens_wall_arg, flags) != 0);
+	BUILD_BUG_ON(offsetof(struct timens_wall_arg, mode) != 4);
+	BUILD_BUG_ON(offsetof(struct timens_wall_arg, realtime) != 8);
+	BUILD_BUG_ON(offsetof(struct timens_wall_arg, tai) != 24);
+	BUILD_BUG_ON(offsetof(struct timens_wall_arg, reserved) != 28);
+	BUILD_BUG_ON(_IOC_SIZE(TIMENS_GET_WALL) != TIMENS_WALL_ARG_SIZE_VER0);
+	BUILD_BUG_ON(_IOC_SIZE(TIMENS_SET_WALL) != TIMENS_WALL_ARG_SIZE_VER0);
 }
 
 /**
@@ -96,7 +105,7 @@ static int get_info(struct time_namespace *ns, unsigned int cmd, unsigned long a
 
 static int get_offsets(struct time_namespace *ns, unsigned int cmd, unsigned long arg)
 {
-	const struct timens_offsets offsets = timens_read_offsets(ns, NULL);
+	const struct timens_offsets offsets = timens_read_offsets(ns);
 	struct timens_offsets_arg shown = {
 		.clocks		= timens_clocks_within(_IOC_SIZE(cmd)),
 	};
@@ -130,7 +139,7 @@ int timens_request_from_arg(struct timens_request *req,
 	if (!arg->clocks || arg->clocks & ~timens_clocks_within(size))
 		return -EINVAL;
 
-	req->nr = 0;
+	*req = (struct timens_request){ };
 	for (i = 0; i < ARRAY_SIZE(members); i++) {
 		const struct timens_offset *offset = (const void *)arg + members[i].place;
 
@@ -165,6 +174,64 @@ static int set_offsets(struct time_namespace *ns, unsigned int cmd, unsigned lon
 	return timens_set_offsets(ns, &req);
 }
 
+#ifdef CONFIG_TIME_NS_WALL
+#define MAX_TAI_OFFSET	100000
+
+static int get_wall(struct time_namespace *ns, unsigned int cmd, unsigned long arg)
+{
+	struct timens_wall *wall = timens_ns_wall(ns);
+	struct timens_wall_request read = { };
+	struct timens_wall_arg shown = { };
+
+	timens_wall_read(wall, &read);
+	timens_wall_put(wall);
+	shown.mode = read.mode;
+	shown.realtime.sec = read.realtime.tv_sec;
+	shown.realtime.nsec = read.realtime.tv_nsec;
+	shown.tai = read.tai;
+	return copy_out(arg, cmd, &shown, sizeof(shown));
+}
+
+static int set_wall(struct time_namespace *ns, unsigned int cmd, unsigned long arg)
+{
+	const u32 known = TIMENS_WALL_SET_OFFSET | TIMENS_WALL_SET_MODE | TIMENS_WALL_SET_TAI;
+	struct timens_wall_request request;
+	struct timens_wall_arg passed;
+	int err;
+
+	err = copy_struct_from_user(&passed, sizeof(passed), (void __user *)arg, _IOC_SIZE(cmd));
+	if (err)
+		return err;
+	if (!passed.flags || passed.flags & ~known || passed.reserved || passed.realtime.reserved)
+		return -EINVAL;
+	if (passed.flags & TIMENS_WALL_SET_MODE &&
+	    passed.mode != TIMENS_WALL_FOLLOW && passed.mode != TIMENS_WALL_OWN)
+		return -EINVAL;
+	if (passed.flags & TIMENS_WALL_SET_TAI && (passed.tai < 0 || passed.tai > MAX_TAI_OFFSET))
+		return -EINVAL;
+	if (passed.flags & TIMENS_WALL_SET_OFFSET && passed.realtime.nsec >= NSEC_PER_SEC)
+		return -EINVAL;
+
+	request = (struct timens_wall_request){
+		.flags		= passed.flags,
+		.mode		= passed.mode,
+		.realtime	= { passed.realtime.sec, passed.realtime.nsec },
+		.tai		= passed.tai,
+	};
+	return timens_set_wall(ns, &request);
+}
+#else
+static int get_wall(struct time_namespace *ns, unsigned int cmd, unsigned long arg)
+{
+	return -ENOTTY;
+}
+
+static int set_wall(struct time_namespace *ns, unsigned int cmd, unsigned long arg)
+{
+	return -ENOTTY;
+}
+#endif /* CONFIG_TIME_NS_WALL */
+
 /**
  * timens_ioctl() - ioctl() on the file descriptor of a namespace
  * @common:	namespace of any type
@@ -197,6 +264,18 @@ long timens_ioctl(struct ns_common *common, unsigned int cmd, unsigned long arg)
 		if (_IOC_SIZE(cmd) < TIMENS_OFFSETS_ARG_SIZE_VER0)
 			return -EINVAL;
 		return set_offsets(ns, cmd, arg);
+	case TIMENS_GET_WALL & ~IOCSIZE_MASK:
+		if (!IS_ENABLED(CONFIG_TIME_NS_WALL))
+			return -ENOTTY;
+		if (_IOC_SIZE(cmd) < TIMENS_WALL_ARG_SIZE_VER0)
+			return -EINVAL;
+		return get_wall(ns, cmd, arg);
+	case TIMENS_SET_WALL & ~IOCSIZE_MASK:
+		if (!IS_ENABLED(CONFIG_TIME_NS_WALL))
+			return -ENOTTY;
+		if (_IOC_SIZE(cmd) < TIMENS_WALL_ARG_SIZE_VER0)
+			return -EINVAL;
+		return set_wall(ns, cmd, arg);
 	}
 	return -ENOTTY;
 }

@@ -64,7 +64,7 @@ static struct time_namespace *timens_create(struct user_namespace *user_ns,
 	ns->user_ns = get_user_ns(user_ns);
 	ns->ucounts = ucounts;
 	spin_lock_init(&ns->lock);
-	ns->offsets = timens_read_offsets(parent, &ns->vvar_page);
+	timens_inherit(ns, parent);
 	return ns;
 
 err_free:
@@ -82,6 +82,7 @@ void timens_free(struct time_namespace *ns)
 {
 	if (ns->vvar_page)
 		put_page(ns->vvar_page);
+	timens_wall_put(ns->wall);
 	ns_free_inum(&ns->ns);
 	put_user_ns(ns->user_ns);
 	dec_ucount(ns->ucounts, UCOUNT_TIME_NAMESPACES);

@@ -19,6 +19,7 @@
 #include <linux/string.h>
 #include <linux/stringify.h>
 #include <linux/timekeeping.h>
+#include <uapi/linux/timens.h>
 
 #include "internal.h"
 
@@ -31,6 +32,9 @@ static const struct {
 	{ "monotonic",	__stringify(CLOCK_MONOTONIC),	TIMENS_MONOTONIC },
 	{ "boottime",	__stringify(CLOCK_BOOTTIME),	TIMENS_BOOTTIME },
 };
+
+/* No number: that of CLOCK_REALTIME is known to be refused. */
+static const char wall_name[] = "realtime";
 
 /* The name of a clock ends at white space or, as ever, after this length. */
 #define TIMENS_NAME_LEN	9
@@ -88,13 +92,30 @@ static int parse_number(char **pos, bool may_be_negative, s64 *number)
 	return err;
 }
 
+/* Whether a line is about the wall clock. */
+static bool is_wall_line(const char *line)
+{
+	const size_t len = strlen(wall_name);
+
+	if (!IS_ENABLED(CONFIG_TIME_NS_WALL))
+		return false;
+	/* An empty line before it is a line of its own. */
+	while (*line == ' ' || *line == '\t')
+		line++;
+	return !strncmp(line, wall_name, len) && (!line[len] || isspace(line[len]));
+}
+
 static int parse_line(char *line, struct timens_request *req)
 {
+	const bool wall = is_wall_line(line);
 	enum timens_timeline timeline;
 	s64 sec, nsec;
-	int err;
+	int err = 0;
 
-	err = parse_timeline(&line, &timeline);
+	if (wall)
+		line = skip_spaces(line) + strlen(wall_name);
+	else
+		err = parse_timeline(&line, &timeline);
 	if (err)
 		return err;
 	err = parse_number(&line, true, &sec);
@@ -107,6 +128,11 @@ static int parse_line(char *line, struct timens_request *req)
 	if (nsec >= NSEC_PER_SEC)
 		return -EINVAL;
 
+	if (wall) {
+		req->wall.flags = TIMENS_WALL_SET_OFFSET;
+		req->wall.realtime = (struct timespec64){ sec, nsec };
+		return 0;
+	}
 	req->entry[req->nr].timeline = timeline;
 	req->entry[req->nr].offset.tv_sec = sec;
 	req->entry[req->nr].offset.tv_nsec = nsec;
@@ -123,7 +149,8 @@ static int parse_line(char *line, struct timens_request *req)
  *
  * CLOCK is "monotonic", "boottime" or the number of that clock, NANOSECONDS are
  * 0 to 999999999 and count upwards also where SECONDS is negative. Lines after
- * the first TIMENS_MAX_LINES are not looked at.
+ * the first TIMENS_MAX_LINES are not looked at, but for those that begin with
+ * "realtime", which do not count.
  *
  * Return: the number of bytes taken, -EINVAL if a line is not of that form.
  */
@@ -134,7 +161,7 @@ ssize_t timens_parse(char *text, size_t len, struct timens_request *req)
 
 	BUILD_BUG_ON(TIMENS_MAX_LINES > TIMENS_MAX_ENTRIES);
 
-	req->nr = 0;
+	*req = (struct timens_request){ };
 	do {
 		char *next = strchr(line, '\n');
 
@@ -147,7 +174,7 @@ ssize_t timens_parse(char *text, size_t len, struct timens_request *req)
 		if (!next || !*next)
 			return len;
 		line = next;
-	} while (req->nr < TIMENS_MAX_LINES);
+	} while (req->nr < TIMENS_MAX_LINES || is_wall_line(line));
 
 	return line - text;
 }
@@ -200,12 +227,33 @@ static u32 timens_requested(const struct timens_request *req)
 
 	for (i = 0; i < req->nr; i++)
 		timelines |= BIT(req->entry[i].timeline);
+	/* Which wall clock it is stays the same when the offsets do. */
+	if (req->wall.flags)
+		timelines |= TIMENS_CONSTANT;
 	return timelines;
 }
 
-/* Sets offsets and the vvar page with them, for which @page is. Returns a page to free. */
+/* The offset of CLOCK_BOOTTIME that the namespace has or is going to have. */
+static struct timespec64 boottime_offset(struct time_namespace *ns,
+					 const struct timens_request *req)
+{
+	struct timespec64 offset = timens_read_offsets(ns).by[TIMENS_BOOTTIME];
+	unsigned int i;
+
+	for (i = 0; i < req->nr; i++) {
+		if (req->entry[i].timeline == TIMENS_BOOTTIME)
+			offset = req->entry[i].offset;
+	}
+	return offset;
+}
+
+/*
+ * Sets offsets, the wall clock if there is a new one, and the vvar page with them, for
+ * which @page is. Returns a page to free, and in @wall a clock to put.
+ */
 static struct page *timens_replace(struct time_namespace *ns,
 				   const struct timens_request *req,
+				   struct timens_wall **wall,
 				   struct page *page)
 {
 	struct page *old = ns->vvar_page;
@@ -216,37 +264,69 @@ static struct page *timens_replace(struct time_namespace *ns,
 	for (i = 0; i < req->nr; i++)
 		ns->offsets.by[req->entry[i].timeline] = req->entry[i].offset;
 
+	if (*wall)
+		swap(ns->wall, *wall);
+
 	/* The old page may be shared: it is replaced, not changed. */
-	if (!timens_any_offset(&ns->offsets)) {
+	if (!timens_any_offset(&ns->offsets) && !ns->wall) {
 		put_page(page);
 		ns->vvar_page = NULL;
 	} else {
-		timens_vvar_fill(page, &ns->offsets);
+		timens_vvar_fill(page, &ns->offsets, ns->wall);
 		ns->vvar_page = page;
 	}
 	return old;
 }
 
-static int timens_apply(struct time_namespace *ns,
-			const struct timens_request *req)
+/* timens_apply() with the wall clock @from, from which a new one is made. */
+static int timens_apply_from(struct time_namespace *ns, const struct timens_request *req,
+			     struct timens_wall *from)
 {
+	const struct timespec64 offset = boottime_offset(ns, req);
+	struct timens_wall *wall = NULL;
 	struct page *page;
 	int err = 0;
 
 	/* What can fail has to come first: entering the namespace must not. */
+	if (req->wall.flags) {
+		wall = timens_wall_create(ns, from, &req->wall, &offset);
+		if (IS_ERR(wall))
+			return PTR_ERR(wall);
+	} else if (!timens_wall_in_range(from, &offset)) {
+		return -ERANGE;
+	}
 	page = timens_vvar_alloc();
-	if (!page)
+	if (!page) {
+		timens_wall_put(wall);
 		return -ENOMEM;
+	}
 
 	spin_lock(&ns->lock);
 	if (ns->frozen & timens_requested(req))
 		err = -EACCES;
+	else if (ns->wall != from)
+		err = -EAGAIN;
 	else
-		page = timens_replace(ns, req, page);
+		page = timens_replace(ns, req, &wall, page);
 	spin_unlock(&ns->lock);
 
 	if (page)
 		put_page(page);
+	timens_wall_put(wall);
+	return err;
+}
+
+static int timens_apply(struct time_namespace *ns, const struct timens_request *req)
+{
+	struct timens_wall *from;
+	int err;
+
+	/* Somebody else may give the namespace another wall clock meanwhile. */
+	do {
+		from = timens_ns_wall(ns);
+		err = timens_apply_from(ns, req, from);
+		timens_wall_put(from);
+	} while (err == -EAGAIN);
 	return err;
 }
 
@@ -309,38 +389,102 @@ ssize_t timens_write_offsets(struct time_namespace *ns, const struct file *file,
 	return err ?: taken;
 }
 
+#ifdef CONFIG_TIME_NS_WALL
+/**
+ * timens_set_wall() - set the wall clock of a namespace
+ * @ns:		time namespace
+ * @wall:	what is to be set, valid
+ *
+ * As long as no task has entered, the namespace is given a clock of its own. Then the
+ * one that it has is set.
+ *
+ * Return: 0, or what uapi/linux/timens.h says for TIMENS_SET_WALL.
+ */
+int timens_set_wall(struct time_namespace *ns, const struct timens_wall_request *wall)
+{
+	const struct timens_request req = { .wall = *wall };
+	int err = -EACCES;
+
+	if (!timens_frozen(ns)) {
+		if (!ns_capable(ns->user_ns, CAP_SYS_TIME))
+			return -EPERM;
+		err = timens_apply(ns, &req);
+	}
+	/* A task may have entered just now. */
+	if (err == -EACCES && ns->wall) {
+		if (!timens_wall_capable(ns->wall))
+			return -EPERM;
+		err = timens_wall_set(ns->wall, wall, &ns->offsets.by[TIMENS_BOOTTIME]);
+	}
+	return err;
+}
+#endif
+
 /**
  * timens_read_offsets() - a consistent copy of the offsets of a namespace
  * @ns:		time namespace, frozen or not
- * @vvar_page:	if not NULL, set to a new reference to the page with these
- *		offsets, or to NULL if there is none
  *
  * Return: the offsets.
  */
-struct timens_offsets timens_read_offsets(struct time_namespace *ns,
-					  struct page **vvar_page)
+struct timens_offsets timens_read_offsets(struct time_namespace *ns)
 {
-	struct timens_offsets read;
-
-	spin_lock(&ns->lock);
-	read = ns->offsets;
-	if (vvar_page) {
-		*vvar_page = ns->vvar_page;
-		if (*vvar_page)
-			get_page(*vvar_page);
-	}
-	spin_unlock(&ns->lock);
-	return read;
+	guard(spinlock)(&ns->lock);
+	return ns->offsets;
 }
 
 /**
+ * timens_inherit() - give a new namespace the clocks of its parent
+ * @ns:		namespace that nobody knows of
+ * @parent:	time namespace, frozen or not
+ */
+void timens_inherit(struct time_namespace *ns, struct time_namespace *parent)
+{
+	guard(spinlock)(&parent->lock);
+	ns->offsets = parent->offsets;
+	ns->wall = timens_wall_get(parent->wall);
+	ns->vvar_page = parent->vvar_page;
+	if (ns->vvar_page)
+		get_page(ns->vvar_page);
+}
+
+/**
+ * timens_ns_wall() - the wall clock of a namespace
+ * @ns:		time namespace, frozen or not
+ *
+ * Return: the clock with a reference, NULL if it is the host's.
+ */
+struct timens_wall *timens_ns_wall(struct time_namespace *ns)
+{
+	guard(spinlock)(&ns->lock);
+	return timens_wall_get(ns->wall);
+}
+
+#ifdef CONFIG_TIME_NS_WALL
+static void show_wall(struct seq_file *m, struct time_namespace *ns)
+{
+	struct timens_wall_request read = { };
+	struct timens_wall *wall = timens_ns_wall(ns);
+
+	if (!wall)
+		return;
+	timens_wall_read(wall, &read);
+	timens_wall_put(wall);
+	seq_printf(m, "%-10s %10lld %9ld\n", wall_name, read.realtime.tv_sec,
+		   read.realtime.tv_nsec);
+}
+#else
+static void show_wall(struct seq_file *m, struct time_namespace *ns) { }
+#endif
+
+/**
  * timens_show_offsets() - show offsets of a namespace as text
- * @m:	gets a line "CLOCK SECONDS NANOSECONDS" for each clock with an offset
+ * @m:	gets a line "CLOCK SECONDS NANOSECONDS" for each clock with an offset, and for the
+ *	wall clock if the namespace has one
  * @ns:	time namespace
  */
 void timens_show_offsets(struct seq_file *m, struct time_namespace *ns)
 {
-	const struct timens_offsets shown = timens_read_offsets(ns, NULL);
+	const struct timens_offsets shown = timens_read_offsets(ns);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(timens_names); i++) {
@@ -349,6 +493,7 @@ void timens_show_offsets(struct seq_file *m, struct time_namespace *ns)
 		seq_printf(m, "%-10s %10lld %9ld\n", timens_names[i].name,
 			   by->tv_sec, by->tv_nsec);
 	}
+	show_wall(m, ns);
 }
 
 /**

@@ -86,7 +86,10 @@ static void malformed_lines_are_refused(struct kunit *test)
 		"monotonic 5 1000000000\n",
 		"monotonic 5 18446744073709551616\n",
 		"monotonic 5 99999999999999999999999999\n",
+#ifndef CONFIG_TIME_NS_WALL
 		"realtime 5 6\n",
+#endif
+		"realtimes 5 6\n",
 		"tai 5 6\n",
 		"0 5 6\n",
 		"4 5 6\n",

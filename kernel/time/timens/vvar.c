@@ -17,6 +17,7 @@
 #include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <vdso/datapage.h>
+#include <vdso/timens_wall.h>
 
 #include "internal.h"
 
@@ -31,18 +32,21 @@ struct page *timens_vvar_alloc(void)
 }
 
 /*
- * Odd, and that of another page by a chance of 1 in 2^31 only. A count would tell
- * each namespace how many there are.
+ * Odd, with a bit for the wall clock, and that of another page by a chance of 1 in 2^30
+ * only. A count would tell each namespace how many there are.
  */
-static u32 new_sequence(void)
+static u32 new_sequence(bool wall)
 {
-	return get_random_u32() | 1;
+	const u32 seq = get_random_u32() | 1;
+
+	return wall ? seq | VDSO_SEQ_WALL : seq & ~VDSO_SEQ_WALL;
 }
 
 /**
  * timens_vvar_fill() - fill in a vvar page
  * @page:	new page, not mapped anywhere
  * @offsets:	offsets of the namespace
+ * @wall:	whether it has a wall clock, which has a page of its own
  *
  * The page has the layout of the host's. Its sequence count is always odd, as if an
  * update were going on: so the vDSO leaves its fast path, finds
@@ -52,11 +56,14 @@ static u32 new_sequence(void)
  *
  * The count is one of its own. The vDSO reads it again after the offset, so a task
  * whose page is replaced in between starts over.
+ *
+ * For time(), which reads no more than the seconds of the wall clock, these are negative
+ * here.
  */
-void timens_vvar_fill(struct page *page, const struct timens_offsets *offsets)
+void timens_vvar_fill(struct page *page, const struct timens_offsets *offsets, bool wall)
 {
 	struct vdso_data *data = arch_get_vdso_data(page_address(page));
-	const u32 seq = new_sequence();
+	const u32 seq = new_sequence(wall);
 	unsigned int base, clock;
 
 	for (base = 0; base < CS_BASES; base++) {
@@ -64,6 +71,7 @@ void timens_vvar_fill(struct page *page, const struct timens_offsets *offsets)
 
 		vd->seq = seq;
 		vd->clock_mode = VDSO_CLOCKMODE_TIMENS;
+		vd->basetime[CLOCK_REALTIME].sec = -1;
 		for (clock = 0; clock < VDSO_BASES; clock++) {
 			const struct timespec64 *by =
 				&offsets->by[timens_timeline(clock)];
@@ -87,35 +95,76 @@ struct page *find_timens_vvar_page(struct vm_area_struct *vma)
 }
 
 /**
- * timens_mm_init() - take over the vvar page that a new address space was copied with
+ * find_timens_wall_page() - the page of the wall clock of the address space of a mapping
+ * @vma:	vvar mapping; mmap_lock is held
+ *
+ * Return: the page, or NULL if the wall clock is the host's.
+ */
+struct page *find_timens_wall_page(struct vm_area_struct *vma)
+{
+	mmap_assert_locked(vma->vm_mm);
+	return vma->vm_mm->timens_wall_page;
+}
+
+static void get_page_if(struct page *page)
+{
+	if (page)
+		get_page(page);
+}
+
+static void put_page_if(struct page *page)
+{
+	if (page)
+		put_page(page);
+}
+
+/**
+ * timens_mm_init() - take over the pages that a new address space was copied with
  * @mm:	address space without users
  */
 void timens_mm_init(struct mm_struct *mm)
 {
-	if (mm->timens_vvar_page)
-		get_page(mm->timens_vvar_page);
+	get_page_if(mm->timens_vvar_page);
+	get_page_if(mm->timens_wall_page);
 }
 
 /**
- * timens_mm_release() - drop the vvar page of an address space
+ * timens_mm_release() - drop the pages of an address space
  * @mm:	address space in which nothing is mapped any more
  */
 void timens_mm_release(struct mm_struct *mm)
 {
-	if (mm->timens_vvar_page)
-		put_page(mm->timens_vvar_page);
+	put_page_if(mm->timens_vvar_page);
+	put_page_if(mm->timens_wall_page);
 	mm->timens_vvar_page = NULL;
+	mm->timens_wall_page = NULL;
 }
 
-static struct page *timens_mm_exchange(struct mm_struct *mm, struct page *page)
+/* The pages of a namespace or, before, of an address space. */
+struct timens_pages {
+	struct page	*vvar;
+	struct page	*wall;
+};
+
+static struct timens_pages timens_mm_exchange(struct mm_struct *mm,
+					      const struct time_namespace *ns)
 {
-	if (page)
-		get_page(page);
-	/* After this no fault is under way that has seen the old page. */
+	struct timens_pages pages = { ns->vvar_page, timens_wall_page(ns->wall) };
+
+	get_page_if(pages.vvar);
+	get_page_if(pages.wall);
+	/* After this no fault is under way that has seen an old page. */
 	mmap_write_lock(mm);
-	swap(mm->timens_vvar_page, page);
+	swap(mm->timens_vvar_page, pages.vvar);
+	swap(mm->timens_wall_page, pages.wall);
 	mmap_write_unlock(mm);
-	return page;
+	return pages;
+}
+
+static void timens_pages_put(struct timens_pages pages)
+{
+	put_page_if(pages.vvar);
+	put_page_if(pages.wall);
 }
 
 /**
@@ -125,14 +174,10 @@ static struct page *timens_mm_exchange(struct mm_struct *mm, struct page *page)
  */
 void timens_mm_set(struct mm_struct *mm, const struct time_namespace *ns)
 {
-	struct page *old;
-
 	WARN_ON_ONCE(!timens_frozen(ns));
-	if (mm->timens_vvar_page == ns->vvar_page)
-		return;
-	old = timens_mm_exchange(mm, ns->vvar_page);
-	if (old)
-		put_page(old);
+	/* With another wall clock there is another vvar page. */
+	if (mm->timens_vvar_page != ns->vvar_page)
+		timens_pages_put(timens_mm_exchange(mm, ns));
 }
 
 /**
@@ -143,15 +188,14 @@ void timens_mm_set(struct mm_struct *mm, const struct time_namespace *ns)
 void timens_mm_switch(struct task_struct *task, struct time_namespace *ns)
 {
 	struct mm_struct *mm = task->mm;
-	struct page *old;
+	struct timens_pages old;
 
 	WARN_ON_ONCE(!timens_frozen(ns));
 	VM_WARN_ON_ONCE(task == current && !current_is_single_threaded());
 	if (!mm || mm->timens_vvar_page == ns->vvar_page)
 		return;
 
-	old = timens_mm_exchange(mm, ns->vvar_page);
+	old = timens_mm_exchange(mm, ns);
 	vdso_join_timens(task, ns);
-	if (old)
-		put_page(old);
+	timens_pages_put(old);
 }

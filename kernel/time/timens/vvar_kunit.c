@@ -23,7 +23,7 @@ static void the_vvar_page_carries_the_offset_of_every_clock(struct kunit *test)
 	unsigned int base;
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
-	timens_vvar_fill(page, &offsets);
+	timens_vvar_fill(page, &offsets, false);
 	data = arch_get_vdso_data(page_address(page));
 
 	for (base = 0; base < CS_BASES; base++) {
@@ -56,13 +56,13 @@ static void each_vvar_page_has_an_odd_sequence_count_of_its_own(struct kunit *te
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	data = arch_get_vdso_data(page_address(page));
 
-	timens_vvar_fill(page, &offsets);
+	timens_vvar_fill(page, &offsets, false);
 	first = data[CS_HRES_COARSE].seq;
 	KUNIT_EXPECT_EQ(test, 1, first & 1);
 	KUNIT_EXPECT_EQ(test, first, data[CS_RAW].seq);
 
 	/* The same offsets do not make it the same page. */
-	timens_vvar_fill(page, &offsets);
+	timens_vvar_fill(page, &offsets, false);
 	KUNIT_EXPECT_EQ(test, 1, data[CS_HRES_COARSE].seq & 1);
 	KUNIT_EXPECT_NE(test, first, data[CS_HRES_COARSE].seq);
 	KUNIT_EXPECT_EQ(test, data[CS_HRES_COARSE].seq, data[CS_RAW].seq);

@@ -67,6 +67,40 @@ vm_fault_t vdso_fault_vvar_pages(struct vm_area_struct *vma, unsigned long base)
 	return vvar_insert_host(vma, base + image->sym_vvar_page);
 }
 
+#ifdef CONFIG_TIME_NS_WALL
+/**
+ * vdso_is_wall_page() - is this the page of the wall clock?
+ * @image:	vDSO image that is mapped
+ * @sym_offset:	offset of the page from what the symbols of @image are relative to
+ *
+ * Return: true if vdso_fault_wall_page() maps the page.
+ */
+bool vdso_is_wall_page(const struct vdso_image *image, long sym_offset)
+{
+	return sym_offset == image->sym_wall_page;
+}
+
+/**
+ * vdso_fault_wall_page() - map the page of the wall clock
+ * @vma:	the vvar mapping; mmap_lock is held
+ * @addr:	where
+ *
+ * A reader that setns() interrupted may look for it where there is none any more, before
+ * it finds that the first page is another. What it gets from any other page it throws
+ * away.
+ *
+ * Return: what a fault handler returns.
+ */
+vm_fault_t vdso_fault_wall_page(struct vm_area_struct *vma, unsigned long addr)
+{
+	struct page *page = find_timens_wall_page(vma);
+
+	if (page)
+		return vmf_insert_page(vma, addr, page);
+	return vvar_insert_host(vma, addr);
+}
+#endif /* CONFIG_TIME_NS_WALL */
+
 /**
  * vvar_mremap() - follow the vvar mapping, which user space may move without the vDSO
  * @sm:		the kind of mapping

@@ -50,4 +50,19 @@ static inline void vvar_set_address(struct mm_struct *mm, unsigned long addr) { 
 
 #endif /* CONFIG_TIME_NS */
 
+#ifdef CONFIG_TIME_NS_WALL
+bool vdso_is_wall_page(const struct vdso_image *image, long sym_offset);
+vm_fault_t vdso_fault_wall_page(struct vm_area_struct *vma, unsigned long addr);
+#else
+static inline bool vdso_is_wall_page(const struct vdso_image *image, long sym_offset)
+{
+	return false;
+}
+
+static inline vm_fault_t vdso_fault_wall_page(struct vm_area_struct *vma, unsigned long addr)
+{
+	return VM_FAULT_SIGBUS;
+}
+#endif /* CONFIG_TIME_NS_WALL */
+
 #endif /* _X86_ENTRY_VDSO_TIMENS_H */
