@@ -118,7 +118,7 @@ constexpr offsets_text bad_texts[] = {
 	{ "monotonic 1 1000000000\n" },
 	{ "boottime 1 9223372036854775807\n" },
 	{ "monotonic 1 0\nboottime 1 1000000000\n" },
-	{ "realtime 1 0\n" },
+	{ "realtimes 1 0\n" },
 	{ "0 1 0\n" },
 	{ "4 1 0\n" },
 	{ "6 1 0\n" },

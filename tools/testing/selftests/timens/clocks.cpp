@@ -124,11 +124,6 @@ constexpr std::array vdso_clocks{
 	CLOCK_BOOTTIME,	 CLOCK_REALTIME,      CLOCK_REALTIME_COARSE,
 };
 
-unique_fd own_namespace()
-{
-	return open_file("/proc/self/ns/time", O_RDONLY);
-}
-
 } // namespace
 
 TEST(every_clock_moves_by_its_offset_and_no_other, .timeout = 30s)

@@ -14,7 +14,10 @@ bool may_set_clocks();
 /* Skips the case if not. */
 void require_settable_clocks();
 
-/* Sets CLOCK_REALTIME forward or back, once for each call of move(). */
+/*
+ * Sets CLOCK_REALTIME forward or back, once for each call of move(). It is that of the
+ * machine only for a task without a wall clock of its own, here and at the end.
+ */
 class moved_realtime {
 public:
 	moved_realtime();

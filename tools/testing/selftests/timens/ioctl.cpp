@@ -432,7 +432,7 @@ TEST(unknown_commands_are_refused)
 	const unique_fd ns = open_file("/proc/self/ns/time", O_RDONLY);
 	timens_info info;
 
-	expect_errno(ioctl(ns.get(), _IOR(NSIO, 0x63, timens_info), &info), ENOTTY, "next number");
+	expect_errno(ioctl(ns.get(), _IOR(NSIO, 0x65, timens_info), &info), ENOTTY, "next number");
 	expect_errno(ioctl(ns.get(), _IOW(NSIO, 0x60, timens_info), &info), ENOTTY,
 		     "other direction");
 	expect_errno(ioctl(ns.get(), _IOR(0x42, 0x60, timens_info), &info), ENOTTY, "other type");

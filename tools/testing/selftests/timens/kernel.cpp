@@ -38,6 +38,11 @@ void limit_namespaces(std::string_view kind, int count, std::source_location whe
 	      "write " + path, where);
 }
 
+unique_fd own_namespace()
+{
+	return open_file("/proc/self/ns/time", O_RDONLY);
+}
+
 unique_fd pending_namespace(std::source_location where)
 {
 	return open_file("/proc/self/ns/time_for_children", O_RDONLY, where);

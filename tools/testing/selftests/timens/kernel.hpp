@@ -42,6 +42,9 @@ bool has_time_namespaces();
 void limit_namespaces(std::string_view kind, int count,
 		      std::source_location where = std::source_location::current());
 
+/* The file of the namespace that the caller is in. */
+unique_fd own_namespace();
+
 /* The file of the namespace for children. */
 unique_fd pending_namespace(std::source_location where = std::source_location::current());
 

@@ -27,11 +27,6 @@ using namespace timens;
 namespace
 {
 
-unique_fd own_namespace()
-{
-	return open_file("/proc/self/ns/time", O_RDONLY);
-}
-
 std::uint64_t address_of(const void *place)
 {
 	return reinterpret_cast<std::uintptr_t>(place);

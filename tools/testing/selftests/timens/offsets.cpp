@@ -6,6 +6,7 @@
 #include "capability.hpp"
 #include "kernel.hpp"
 #include "shifts.hpp"
+#include "wall_clock.hpp"
 
 #include <climits>
 #include <future>
@@ -346,6 +347,9 @@ TEST(malformed_text_is_refused_and_changes_nothing)
 	unshare_time();
 	set_offsets(before);
 	for (std::string_view text : texts) {
+		/* A name where there are wall clocks: see wall.cpp. */
+		if (text.starts_with("realtime") && has_wall_clocks())
+			continue;
 		expect_errno(write_offsets(text), EINVAL, show(text));
 		expect_eq(read_offsets(), before, show(text));
 	}

@@ -8,7 +8,9 @@
 #include "race.hpp"
 #include "shifts.hpp"
 #include "vvar_pages.hpp"
+#include "wall_clock.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <barrier>
@@ -132,11 +134,6 @@ private:
 	shared<std::atomic<bool>> over{ false };
 	std::vector<child> members;
 };
-
-unique_fd own_namespace()
-{
-	return open_file("/proc/self/ns/time", O_RDONLY);
-}
 
 std::string file_of(pid_t task, std::string_view name)
 {
@@ -979,6 +976,63 @@ TEST(a_reading_that_setns_interrupts_is_of_one_namespace_or_the_other, .timeout 
 			}
 		});
 	expect_eq(int(failed_hops), 0, "calls of setns() that fail");
+}
+
+/* The pages from which the date is read are others as well. */
+TEST(a_reading_of_the_date_that_setns_interrupts_is_of_one_namespace_or_the_other,
+     .timeout = race_limit())
+{
+	constexpr int enough = 300;
+	constexpr int readings = 200;
+
+	require_wall_clocks();
+
+	const unique_fd host = own_namespace();
+	const unique_fd wall = make_wall_namespace(ninety_days);
+	const unique_fd own = make_wall_namespace(-ninety_days, some_offsets);
+	const unique_fd without = make_namespace(some_offsets);
+	const struct {
+		const char *name;
+		const unique_fd &first;
+		const unique_fd &second;
+		nanoseconds ahead[2];
+	} pairs[] = {
+		{ "host and wall clock", host, wall, { 0s, ninety_days } },
+		{ "two wall clocks", wall, own, { ninety_days, -ninety_days } },
+		{ "wall clock and offsets", own, without, { -ninety_days, 0s } },
+	};
+	const auto earlier = date();
+	const auto all = date_readers();
+
+	check(set_wall(own, wall_mode(TIMENS_WALL_OWN)), "TIMENS_SET_WALL");
+	for (const auto &pair : pairs) {
+		hops = 0;
+		hop_between = { pair.first.get(), pair.second.get() };
+		enter(pair.first);
+
+		const hopping hops_on;
+
+		while (hops < enough && !failed_hops)
+			race([&](int round) {
+				const auto &reader = all[round % all.size()];
+
+				for (int i = 0; i < readings; i++) {
+					const auto seen = reader.read() + reader.resolution;
+
+					if (std::ranges::none_of(
+						    pair.ahead, [&](nanoseconds ahead) {
+							    return seen >= earlier + ahead &&
+								   seen <= earlier + ahead + 200s;
+						    }))
+						throw check_failed(std::string(pair.name) + ": " +
+								   reader.name + " is " +
+								   show(seen) + " after " +
+								   show(int(hops)) +
+								   " hops: in neither namespace");
+				}
+			});
+		expect_eq(int(failed_hops), 0, "calls of setns() that fail");
+	}
 }
 
 #ifdef __x86_64__

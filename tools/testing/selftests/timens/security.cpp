@@ -35,11 +35,6 @@ constexpr uid_t other_user = 1001;
 /* What strangers ask for. */
 constexpr offsets wanted{ 5555s, 6666s };
 
-unique_fd own_namespace()
-{
-	return open_file("/proc/self/ns/time", O_RDONLY);
-}
-
 /* A process with a pending namespace with some_offsets, and what root knows of it. */
 class victim {
 public:

@@ -4,6 +4,7 @@
 #include "hostclock.hpp"
 #include "kernel.hpp"
 #include "shifts.hpp"
+#include "timer_objects.hpp"
 #include "waiting.hpp"
 
 #include <algorithm>
@@ -19,72 +20,6 @@ using namespace timens;
 
 namespace
 {
-
-class timer_file {
-public:
-	explicit timer_file(clockid_t clock)
-		: fd(check(timerfd_create(clock, TFD_NONBLOCK | TFD_CLOEXEC),
-			   "timerfd_create " + clock_name(clock)))
-	{
-	}
-	int get() const
-	{
-		return fd.get();
-	}
-	bool is_readable(nanoseconds limit) const
-	{
-		pollfd event{ fd.get(), POLLIN, 0 };
-		const auto timeout = to_timespec(limit);
-
-		return check(ppoll(&event, 1, &timeout, nullptr), "ppoll");
-	}
-	outcome try_read(std::uint64_t &expiries) const
-	{
-		return read(fd.get(), &expiries, sizeof(expiries));
-	}
-	/* Waits for the next expiry, and returns how many there were. */
-	std::uint64_t wait(const std::string &name) const
-	{
-		std::uint64_t expiries = 0;
-
-		expect(is_readable(patience), name + " expires");
-		check(try_read(expiries), "read of a timerfd");
-		return expiries;
-	}
-
-private:
-	unique_fd fd;
-};
-
-void arm(const timer_file &timer, const time_calls &calls, const time_value &deadline,
-	 nanoseconds interval = 0s, int flags = 0)
-{
-	check(calls.timerfd_settime(timer.get(), TFD_TIMER_ABSTIME | flags,
-				    { to_time_value(interval), deadline }, nullptr),
-	      "timerfd_settime");
-}
-
-nanoseconds remaining(const timer_file &timer, const time_calls &calls)
-{
-	timer_value value;
-
-	check(calls.timerfd_gettime(timer.get(), value), "timerfd_gettime");
-	return to_nanoseconds(value.it_value);
-}
-
-/* The same from proc_pid_fdinfo(5). */
-nanoseconds remaining_in_fdinfo(const timer_file &timer)
-{
-	const std::string text = read_file("/proc/self/fdinfo/" + std::to_string(timer.get()));
-	const auto field = text.find("it_value:");
-	unsigned long long whole;
-	unsigned long long fraction;
-
-	if (field == text.npos ||
-	    std::sscanf(text.c_str() + field, "it_value: (%llu, %llu)", &whole, &fraction) != 2)
-		throw check_failed("fdinfo has no it_value: " + show(text));
-	return seconds(whole) + nanoseconds(fraction);
-}
 
 /* Runs the body with each clock, of which CLOCK_TAI is none here, and each width. */
 template <class function> void each_timer(function body)

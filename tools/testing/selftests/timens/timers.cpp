@@ -3,6 +3,7 @@
 #include "calls.hpp"
 #include "kernel.hpp"
 #include "shifts.hpp"
+#include "timer_objects.hpp"
 #include "waiting.hpp"
 
 #include <algorithm>
@@ -18,102 +19,6 @@ using namespace timens;
 
 namespace
 {
-
-/* What expiring timers send; blocked, and taken by wait_expiry(). */
-const int expiry_signal = SIGRTMIN;
-
-sigset_t expiry_set()
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, expiry_signal);
-	return set;
-}
-
-void block_expiry_signal()
-{
-	const sigset_t set = expiry_set();
-
-	check(sigprocmask(SIG_BLOCK, &set, nullptr), "sigprocmask");
-}
-
-/* Takes the signal; in vain if none comes for as long as this. */
-outcome try_wait_expiry(nanoseconds limit, siginfo_t &info)
-{
-	const sigset_t set = expiry_set();
-	const auto timeout = to_timespec(limit);
-
-	return sigtimedwait(&set, &info, &timeout);
-}
-
-siginfo_t wait_expiry(const std::string &name)
-{
-	siginfo_t info;
-
-	expect_errno(try_wait_expiry(patience, info), 0, name + ": waiting for its signal");
-	expect(info.si_code == SI_TIMER, name + ": a timer sent the signal");
-	return info;
-}
-
-bool has_expired()
-{
-	siginfo_t info;
-
-	return !try_wait_expiry(0s, info).error;
-}
-
-class posix_timer {
-public:
-	explicit posix_timer(clockid_t clock, int notification = SIGEV_SIGNAL)
-	{
-		struct sigevent event {};
-
-		event.sigev_notify = notification;
-		event.sigev_signo = expiry_signal;
-		if (notification == SIGEV_THREAD_ID)
-			event._sigev_un._tid = gettid();
-		check(syscall(SYS_timer_create, clock, &event, &id),
-		      "timer_create " + clock_name(clock));
-	}
-	posix_timer(const posix_timer &) = delete;
-	posix_timer &operator=(const posix_timer &) = delete;
-	~posix_timer()
-	{
-		syscall(SYS_timer_delete, id);
-		/* It may have left a signal that another would be taken for. */
-		while (has_expired())
-			;
-	}
-	int get() const
-	{
-		return id;
-	}
-	/* Of the last delivered expiry. */
-	int overrun() const
-	{
-		return check(syscall(SYS_timer_getoverrun, id), "timer_getoverrun");
-	}
-
-private:
-	int id;
-};
-
-void arm(const posix_timer &timer, const time_calls &calls, const time_value &deadline,
-	 nanoseconds interval = 0s)
-{
-	check(calls.timer_settime(timer.get(), TIMER_ABSTIME, { to_time_value(interval), deadline },
-				  nullptr),
-	      "timer_settime");
-}
-
-nanoseconds remaining(const posix_timer &timer, const time_calls &calls)
-{
-	timer_value value;
-
-	check(calls.timer_gettime(timer.get(), value), "timer_gettime");
-	return to_nanoseconds(value.it_value);
-}
 
 /* Runs the body with each clock and each width. */
 template <class function> void each_timer(function body)

@@ -9,6 +9,7 @@
 #include "kernel.hpp"
 #include "shifts.hpp"
 #include "vvar_pages.hpp"
+#include "wall_clock.hpp"
 
 #include <algorithm>
 #include <climits>
@@ -34,11 +35,6 @@ namespace
 bool maps_namespace_page()
 {
 	return is_namespace_page(vvar_mapping().start);
-}
-
-unique_fd own_namespace()
-{
-	return open_file("/proc/self/ns/time", O_RDONLY);
 }
 
 /*
@@ -648,6 +644,21 @@ TEST(the_page_of_a_namespace_goes_with_it, .timeout = 30s)
 	const memory_group group;
 
 	expect_pages_are_counted(group);
+}
+
+TEST(the_pages_of_a_wall_clock_go_with_it, .timeout = 60s)
+{
+	require_wall_clocks();
+
+	const memory_group group;
+	const auto before = group.whole_pages();
+	auto held = hold_namespaces([] { check(write_offsets(realtime_text(1000s)), "write"); });
+
+	/* That of the namespace and that of the clock. */
+	expect_ge(group.whole_pages() - before, many_namespaces + inaccuracy,
+		  "pages of namespaces with wall clocks");
+	held.clear();
+	expect_le(group.whole_pages() - before, inaccuracy, "pages of namespaces that are gone");
 }
 
 TEST(namespaces_without_offsets_take_no_page, .timeout = 30s,
