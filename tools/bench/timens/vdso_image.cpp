@@ -223,6 +223,9 @@ std::string make_timens_page(const vvar_layout &layout)
 			page.offset(set, id) = monotonic;
 		for (const auto id : { CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM })
 			page.offset(set, id) = boottime;
+		/* By this time() knows that the date is elsewhere. In stock's page it is an offset. */
+		if (layout.offsets != offsetof(vdso_data, basetime))
+			page.clocks(set).basetime[CLOCK_REALTIME].sec = -1;
 	}
 	return bytes;
 }

@@ -3,6 +3,7 @@
 #include "wide.hpp"
 
 #include <set>
+#include <utility>
 
 namespace timens
 {
@@ -33,11 +34,30 @@ std::uint64_t elapsed(const bench::vdso_data &data, std::uint64_t counter)
 	return ahead < round / 2 ? ahead : 0;
 }
 
+/* Of the namespace, if it has one and the clock is with it. */
+const wall_formula *wall_of(const view &seen, clockid_t clock)
+{
+	if (!seen.ns || !seen.ns->wall)
+		return nullptr;
+	switch (clock) {
+	case CLOCK_REALTIME:
+	case CLOCK_REALTIME_COARSE:
+		return &(*seen.ns->wall)[0];
+	case CLOCK_TAI:
+		return &(*seen.ns->wall)[1];
+	default:
+		return nullptr;
+	}
+}
+
 answer add_offset(const view &seen, clockid_t clock, std::uint64_t sec, const wide &nsec)
 {
 	wide total = nsec;
 
-	if (seen.ns) {
+	if (const auto *wall = wall_of(seen, clock)) {
+		sec += wall->sec;
+		total = total + wall->nsec;
+	} else if (seen.ns) {
 		sec += seen.ns->offsets[clock].sec;
 		total = total + seen.ns->offsets[clock].nsec;
 	}
@@ -54,7 +74,19 @@ expectation expect_time(clockid_t clock, const view &seen, std::uint64_t counter
 		return { kernels, false };
 
 	const auto &data = seen.host.sets[set_of(clock)];
-	const auto &base = data.basetime[clock];
+	const auto *wall = wall_of(seen, clock);
+	const auto &base = data.basetime[wall ? wall->anchor : clock];
+	if (wall && is_coarse(clock)) {
+		/* The anchor is a fine clock, and not kept up without a counter. */
+		if (data.clock_mode == bench::mode_none)
+			return { kernels, false };
+		const auto found = add_offset(seen, clock, base.sec, wide(base.nsec) >> data.shift);
+		const answer floor{ false, wall->floor_sec,
+				    static_cast<std::int64_t>(wall->floor_nsec) };
+		const bool before =
+			std::pair(found.sec, found.nsec) < std::pair(floor.sec, floor.nsec);
+		return { before ? floor : found, true };
+	}
 	if (is_coarse(clock))
 		return { add_offset(seen, clock, base.sec, base.nsec), false };
 	if (data.clock_mode != bench::mode_tsc &&
@@ -87,6 +119,11 @@ expectation expect_whole_answer(const call &made, const view &seen, std::uint64_
 		return expected;
 	}
 	case question::time:
+		if (seen.ns && seen.ns->wall) {
+			auto expected = expect_time(CLOCK_REALTIME_COARSE, seen, counter);
+			expected.exact.nsec = 0;
+			return expected;
+		}
 		return { { false, static_cast<std::int64_t>(data.basetime[CLOCK_REALTIME].sec), 0 },
 			 false };
 	case question::clock_getres:

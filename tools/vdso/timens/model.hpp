@@ -23,10 +23,21 @@ struct host_data {
 	bool hypervisor_has_counter = false; /* the same one, if it is asked for it */
 };
 
+/* A wall clock: CLOCK_REALTIME and CLOCK_TAI as functions of the host's clocks. */
+struct wall_formula {
+	std::int64_t sec;
+	std::uint64_t nsec;
+	std::int64_t floor_sec; /* no coarse reading is before this */
+	std::uint64_t floor_nsec;
+	std::uint32_t anchor, reserved = 0;
+};
+using wall_data = std::array<wall_formula, 2>;
+
 /* That of a namespace. */
 struct namespace_data {
-	std::uint32_t seq; /* odd */
+	std::uint32_t seq; /* odd; with a wall clock, its second bit is set too */
 	std::array<bench::vdso_timestamp, clock_ids> offsets; /* seconds are signed */
+	std::optional<wall_data> wall;
 };
 
 /* What a task sees. */

@@ -71,6 +71,8 @@ host_data make_host(std::uint32_t seed, const conversion &how, std::uint64_t cyc
 			data.basetime[id] = { seed * 1'000'000 + id * 1'000,
 					      is_coarse(id) ? nsec : (nsec << data.shift) + seed };
 		}
+		/* For time() they are one clock. */
+		data.basetime[CLOCK_REALTIME_COARSE].sec = data.basetime[CLOCK_REALTIME].sec;
 		data.tz_minuteswest = -60;
 		data.tz_dsttime = 3;
 		data.hrtimer_res = seed;
@@ -81,11 +83,13 @@ host_data make_host(std::uint32_t seed, const conversion &how, std::uint64_t cyc
 /* Its sequence count is far from those of the host. */
 namespace_data make_namespace(std::uint32_t seed)
 {
-	namespace_data ns = { 1U << 31 | seed << 2 | 1, {} };
+	namespace_data ns = { 1U << 31 | seed << 2 | 1, {}, {} };
 
 	for (std::uint32_t id = 0; id < clock_ids; ++id)
 		ns.offsets[id] = { seed * 100'000'000 + id * 10'000'000,
 				   (seed * 271'828'182 + id * 14'142'135) % second };
+	/* For time() this is the host's, and seconds alone. */
+	ns.offsets[CLOCK_REALTIME_COARSE] = {};
 	return ns;
 }
 
@@ -491,6 +495,190 @@ TEST(whatever_happens_between_instructions_the_answer_is_of_one_moment, .timeout
 			all.enter(make_place(below(2), ++seed));
 			all.check_call(made, counter_then, act, true);
 			all.finish_update();
+		}
+	}
+}
+
+namespace
+{
+
+/* All anchors, in turn. */
+wall_data make_wall(std::uint32_t seed)
+{
+	constexpr std::uint32_t anchors[] = { CLOCK_REALTIME, CLOCK_BOOTTIME };
+	const auto anchor = anchors[seed % 2];
+
+	const std::int64_t sec = seed * 7'000'000;
+	const std::uint64_t nsec = (seed * 314'159'265ULL) % second;
+	/* Before what the coarse clock reads, and after. */
+	const std::int64_t floor = seed % 3 ? 0 : sec + 5'000'000;
+
+	return { wall_formula{ sec, nsec, floor, floor ? nsec / 2 : 0, anchor },
+		 wall_formula{ sec + 37, nsec, floor, 0,
+			       seed % 4 < 2 ? anchor : static_cast<std::uint32_t>(CLOCK_TAI) } };
+}
+
+namespace_data make_wall_namespace(std::uint32_t seed)
+{
+	auto ns = make_namespace(seed);
+
+	ns.seq |= 2;
+	ns.wall = make_wall(seed);
+	return ns;
+}
+
+void require_wall_clocks(const world &all)
+{
+	if (!all.knows_wall_clocks())
+		skip("this vDSO knows no wall clocks");
+}
+
+} /* namespace */
+
+TEST(a_wall_clock_is_exact_at_every_edge, .timeout = 120s, .time_namespaces = feature::either)
+{
+	constexpr std::int64_t farthest = LLONG_MAX / 2 / 1'000'000'000;
+	constexpr std::uint32_t anchors[] = { CLOCK_REALTIME, CLOCK_BOOTTIME, CLOCK_TAI };
+	world all;
+
+	require_wall_clocks(all);
+	for (const auto frequency : frequencies) {
+		const auto how = convert(frequency);
+		all.set_host(make_host(3, how, 1'000));
+		for (const auto anchor : anchors) {
+			for (const std::int64_t sec :
+			     { std::int64_t(0), std::int64_t(-1), std::int64_t(-3'000'000),
+			       std::int64_t(-3'100'000), farthest, -farthest }) {
+				for (const std::uint64_t nsec : { std::uint64_t(0), second - 1 }) {
+					auto ns = make_wall_namespace(6);
+					ns.wall->fill({ sec, nsec, 0, 0, anchor });
+					all.enter(ns);
+					for (const auto distance :
+					     { std::uint64_t(0), std::uint64_t(1), how.max_cycles,
+					       how.max_cycles + 1, how.max_cycles * 64,
+					       round_of_counter, -std::uint64_t(1),
+					       round_of_counter / 2 })
+						check_everywhere(all, 1'000 + distance);
+				}
+			}
+		}
+	}
+}
+
+TEST(both_copies_of_a_wall_clock_are_read, .time_namespaces = feature::either)
+{
+	world all;
+
+	require_wall_clocks(all);
+	all.set_host(first_host);
+	all.enter(make_wall_namespace(6));
+	all.begin_setting(make_wall(7));
+	for (;;) {
+		check_everywhere(all, counter_then);
+		if (!all.is_setting())
+			break;
+		all.set_next();
+	}
+}
+
+TEST(other_counters_are_left_to_the_kernel_by_a_wall_clock, .time_namespaces = feature::either)
+{
+	world all;
+
+	require_wall_clocks(all);
+	all.enter(make_wall_namespace(5));
+	for (const auto mode :
+	     { static_cast<int>(bench::mode_none), static_cast<int>(bench::mode_pvclock),
+	       static_cast<int>(bench::mode_hvclock), 4, -1 }) {
+		auto host = first_host;
+		for (auto &set : host.sets)
+			set.clock_mode = mode;
+		all.set_host(host);
+		check_everywhere(all, counter_then);
+	}
+}
+
+TEST(a_wall_clock_that_is_set_between_any_two_instructions_is_read_whole, .timeout = 120s,
+     .time_namespaces = feature::either)
+{
+	std::minstd_rand random(3);
+	const auto below = [&](int end) { return static_cast<int>(random() % end); };
+	world all;
+	std::uint32_t seed = 0;
+
+	require_wall_clocks(all);
+	for (const auto &made : all_calls()) {
+		for (const auto &host : hosts) {
+			change_everywhere(
+				all, made,
+				[&] {
+					all.set_host(host);
+					all.enter(make_wall_namespace(++seed));
+				},
+				[&] { all.set_wall(make_wall(seed + 1)); });
+		}
+		for (int run = 0; run < 300; ++run) {
+			const int begin = below(70), end = begin + 1 + below(30);
+
+			all.enter(make_wall_namespace(++seed));
+			all.check_call(made, counter_then, [&](int instruction) {
+				if (instruction == begin) {
+					all.begin_setting(make_wall(seed + 1));
+					all.set_next();
+				}
+				if (instruction > begin && all.is_setting() && below(2))
+					all.set_next();
+				return instruction < end;
+			});
+			all.finish_setting();
+		}
+	}
+}
+
+TEST(a_task_that_moves_to_or_from_a_wall_clock_reads_one_place, .timeout = 120s,
+     .time_namespaces = feature::either)
+{
+	world all;
+
+	require_wall_clocks(all);
+	for (const auto &made : all_calls()) {
+		for (const auto &[from, to] :
+		     { std::pair(std::optional<namespace_data>(),
+				 std::optional(make_wall_namespace(6))),
+		       std::pair(std::optional(make_wall_namespace(6)),
+				 std::optional<namespace_data>()),
+		       std::pair(std::optional(make_wall_namespace(6)),
+				 std::optional(make_wall_namespace(7))),
+		       std::pair(std::optional(make_wall_namespace(6)),
+				 std::optional(make_namespace(7))),
+		       std::pair(std::optional(make_namespace(6)),
+				 std::optional(make_wall_namespace(7))) }) {
+			change_everywhere(
+				all, made,
+				[&] {
+					all.set_host(first_host);
+					all.enter(from);
+				},
+				[&] { all.enter(to); });
+		}
+	}
+}
+
+TEST(a_host_that_is_updated_under_a_wall_clock_is_read_whole, .timeout = 120s,
+     .time_namespaces = feature::either)
+{
+	world all;
+
+	require_wall_clocks(all);
+	for (const auto &made : all_calls()) {
+		for (std::size_t from = 0; from < std::size(hosts); ++from) {
+			change_everywhere(
+				all, made,
+				[&] {
+					all.set_host(hosts[from]);
+					all.enter(make_wall_namespace(6));
+				},
+				[&] { all.set_host(hosts[(from + 1) % std::size(hosts)]); });
 		}
 	}
 }

@@ -34,6 +34,20 @@ public:
 	/* The task enters a namespace, or leaves it: another page is in its place. */
 	void enter(const std::optional<namespace_data> &ns);
 
+	/* The wall clock of the namespace is set: at once, or step by step. */
+	void set_wall(const wall_data &wall);
+	void begin_setting(const wall_data &wall);
+	bool is_setting() const
+	{
+		return set_ < settings_.size();
+	}
+	void set_next();
+	void finish_setting();
+	bool knows_wall_clocks() const
+	{
+		return wall_;
+	}
+
 	/* Only what is there now has been there. */
 	void forget();
 
@@ -74,6 +88,11 @@ private:
 	std::vector<std::function<void()>> writes_; /* of the present update */
 	std::size_t written_ = 0;
 	host_data next_;
+	struct wall_page;
+	wall_page *wall_; /* nullptr: the vDSO has no place for one */
+	std::vector<std::function<void()>> settings_;
+	std::size_t set_ = 0;
+	wall_data next_wall_;
 	std::vector<moment> history_;
 	view settled_; /* the last that was */
 };
