@@ -2,6 +2,7 @@
 #include "agreement.hpp"
 
 #include "error.hpp"
+#include "namespaces.hpp"
 #include "views.hpp"
 
 #include <algorithm>
@@ -157,12 +158,28 @@ std::vector<comparison> list_comparisons()
 					[id = clock.id] { return read_clock_by_timerfd(id); },
 					by_syscall(clock.id), 1ms, 1ms });
 	}
+	const auto realtime = by_syscall(CLOCK_REALTIME);
+	all.push_back(
+		{ "CLOCK_REALTIME: gettimeofday() by the vDSO", read_gettimeofday, realtime, 1us });
+	all.push_back({ "CLOCK_REALTIME: gettimeofday() by system call",
+			read_gettimeofday_by_syscall, realtime, 1us });
+	/* Of the last tick, and without the fraction. */
+	all.push_back({ "CLOCK_REALTIME: time() by the vDSO", read_time, realtime, 1s + 20ms });
+	all.push_back({ "CLOCK_REALTIME: time() by system call", read_time_by_syscall, realtime,
+			1s + 20ms });
+	all.push_back({ "CLOCK_REALTIME: adjtimex()", read_adjtimex, realtime, 1us });
+	all.push_back(
+		{ "CLOCK_TAI: as far ahead as adjtimex() says", read_tai_by_adjtimex, realtime });
 	all.push_back(
 		{ "CLOCK_BOOTTIME: sysinfo() uptime", read_sysinfo_uptime, boottime, 1s, 1s });
 	all.push_back({ "CLOCK_BOOTTIME: /proc/uptime", read_proc_uptime, boottime, 10ms });
 	all.push_back({ "CLOCK_BOOTTIME: /proc/stat btime",
-			[] { return read_clock(CLOCK_REALTIME) - read_boot_date(); }, boottime, 1s,
-			1s });
+			[] {
+				/* It is a date of the host's wall clock. */
+				return read_clock(CLOCK_REALTIME) - own_wall().offset -
+				       read_boot_date();
+			},
+			boottime, 1s, 1s });
 	all.push_back({ "CLOCK_BOOTTIME: start of a child", start_of_child, boottime, 10ms });
 	return all;
 }

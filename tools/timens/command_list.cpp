@@ -18,9 +18,15 @@ constexpr column columns[] = {
 	{ "OWNER", "user ID of its owner", true },
 	{ "MONOTONIC", "offset of CLOCK_MONOTONIC from the host's", true, true, true },
 	{ "BOOTTIME", "offset of CLOCK_BOOTTIME from the host's", true, true, true },
+	{ "REALTIME", "offset of CLOCK_REALTIME from the host's, if it is not the host's clock",
+	  true, true, true },
 	{ "MONOTONIC-NOW", "what CLOCK_MONOTONIC shows in it, in seconds", true, false, true },
 	{ "BOOTTIME-NOW", "what CLOCK_BOOTTIME shows in it, in seconds", true, false, true },
 	{ "UPTIME", "the same as a duration", true, false, true },
+	{ "REALTIME-NOW", "what CLOCK_REALTIME shows in it, in seconds", true, false, true },
+	{ "DATE", "the same as a date in your time zone", false, false },
+	{ "WALL", "its wall clock: HOST, FOLLOW (the host's plus an offset) or OWN", false, false },
+	{ "TAI", "CLOCK_TAI minus CLOCK_REALTIME in it, in seconds", true, false },
 	{ "FROZEN", "yes if the offsets can no longer be set", false, false },
 	{ "NPROCS", "number of processes in it", true },
 	{ "PID", "the process in it with the lowest ID", true },
@@ -54,32 +60,49 @@ std::string list_text(const table_options &options)
 {
 	table shown("namespaces", columns, options);
 	const auto host = read_host_clocks(own_offsets());
-	const auto offset_cell = [](nanoseconds clock_pair::*which) {
-		return [=](const clock_pair &offsets) {
+	const auto offset_cell = [](nanoseconds clock_times::*which) {
+		return [=](const clock_times &offsets) {
 			return cell::time(format_offset(offsets.*which), offsets.*which);
 		};
 	};
-	const auto clock_cell = [&](nanoseconds clock_pair::*which) {
-		return [&host, which](const clock_pair &offsets) {
+	const auto clock_cell = [&](nanoseconds clock_times::*which) {
+		return [&host, which](const clock_times &offsets) {
 			const auto now = host.*which + offsets.*which;
 
 			return cell::time(format_seconds(now, 2), now);
 		};
 	};
-	const auto uptime_cell = [&](const clock_pair &offsets) {
+	const auto uptime_cell = [&](const clock_times &offsets) {
 		const auto now = host.boottime + offsets.boottime;
 
 		return cell::time(format_duration(std::chrono::floor<seconds>(now)), now);
 	};
 
+	const auto realtime_cell = [](const wall_clock &wall) {
+		return wall.mode == wall_mode::host
+			       ? cell::none()
+			       : cell::time(format_offset(wall.offset), wall.offset);
+	};
+
 	for (const auto &entry : list_namespaces())
 		shown.add({ cell::number(entry.inode),
 			    cell_of(entry.owner, [](uid_t uid) { return cell::number(uid); }),
-			    cell_of(entry.offsets, offset_cell(&clock_pair::monotonic)),
-			    cell_of(entry.offsets, offset_cell(&clock_pair::boottime)),
-			    cell_of(entry.offsets, clock_cell(&clock_pair::monotonic)),
-			    cell_of(entry.offsets, clock_cell(&clock_pair::boottime)),
+			    cell_of(entry.offsets, offset_cell(&clock_times::monotonic)),
+			    cell_of(entry.offsets, offset_cell(&clock_times::boottime)),
+			    cell_of(entry.wall, realtime_cell),
+			    cell_of(entry.offsets, clock_cell(&clock_times::monotonic)),
+			    cell_of(entry.offsets, clock_cell(&clock_times::boottime)),
 			    cell_of(entry.offsets, uptime_cell),
+			    cell_of(entry.offsets, clock_cell(&clock_times::realtime)),
+			    cell_of(entry.offsets,
+				    [&](auto &offsets) {
+					    return cell::text(
+						    format_date(host.realtime + offsets.realtime));
+				    }),
+			    cell_of(entry.wall,
+				    [](auto &wall) { return cell::text(name_of(wall.mode)); }),
+			    cell_of(entry.wall,
+				    [](auto &wall) { return cell::number(wall.tai.count()); }),
 			    cell_of(entry.frozen,
 				    [](bool frozen) { return cell::boolean(frozen, "yes", "no"); }),
 			    cell::number(entry.processes),

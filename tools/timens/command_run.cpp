@@ -35,6 +35,7 @@ const char *const help =
 	"     --monotonic <offset>|@<value>  move CLOCK_MONOTONIC\n"
 	"     --boottime <offset>|@<value>   move CLOCK_BOOTTIME, and with it the uptime\n"
 	"     --uptime <duration>            both as on a machine that booted so long ago\n"
+	"     --realtime <offset>|@<date>    a wall clock of its own, which can be set in it\n"
 	"     --keep <file>                  keep the namespace by mounting it on a file\n"
 	" -U, --user                         make a user namespace too; needs no privilege\n"
 	" -r, --map-root-user                be root in it (implies --user)\n"
@@ -45,14 +46,16 @@ const char *const help =
 	"An <offset> such as +3d4h, -90s or 0.5s is from the clock of the host, a <value>\n"
 	"is what the clock shows when the program starts, and may also follow '='. Units\n"
 	"are w d h m s ms us ns.\n"
+	"A <date> is seconds since 1970, or such as '2030-01-01 12:00' in your time zone, as\n"
+	"date(1) reads it, '2030-01-01T12:00:00Z' in UTC or '2030-01-01 12:00:00.5+01:00'.\n"
 	"\nFor more details see timens(1).\n";
 
-enum long_option { opt_monotonic = 256, opt_boottime, opt_uptime, opt_keep };
+enum long_option { opt_monotonic = 256, opt_boottime, opt_uptime, opt_realtime, opt_keep };
 
 enum class user_mapping { none, same, root };
 
 struct settings {
-	std::optional<clock_setting> monotonic, boottime, uptime;
+	std::optional<clock_setting> monotonic, boottime, uptime, realtime;
 	std::optional<std::string> keep;
 	user_mapping user = user_mapping::none;
 	std::span<char *> command;
@@ -64,6 +67,7 @@ settings parse(int argc, char **argv)
 			      { { "monotonic", required_argument, nullptr, opt_monotonic },
 				{ "boottime", required_argument, nullptr, opt_boottime },
 				{ "uptime", required_argument, nullptr, opt_uptime },
+				{ "realtime", required_argument, nullptr, opt_realtime },
 				{ "keep", required_argument, nullptr, opt_keep },
 				{ "user", no_argument, nullptr, 'U' },
 				{ "map-root-user", no_argument, nullptr, 'r' } },
@@ -84,6 +88,9 @@ settings parse(int argc, char **argv)
 						  "': a duration without '" +
 						  std::string(optarg, 1) + "'");
 			wanted.uptime = parse_clock_setting(std::string("@") + optarg);
+			break;
+		case opt_realtime:
+			wanted.realtime = parse_wall_setting(optarg);
 			break;
 		case opt_keep:
 			wanted.keep = optarg;
@@ -110,7 +117,7 @@ settings parse(int argc, char **argv)
 }
 
 /* A clock that was not named keeps the offset that the caller has. */
-clock_pair resolve_all(const settings &wanted, const clock_pair &own)
+clock_times resolve_all(const settings &wanted, const clock_times &own)
 {
 	const auto host = read_host_clocks(own);
 	const auto option = [&](const char *name) { return wanted.uptime ? "--uptime" : name; };
@@ -121,6 +128,9 @@ clock_pair resolve_all(const settings &wanted, const clock_pair &own)
 			resolve(*wanted.monotonic, option("--monotonic"), host.monotonic);
 	if (wanted.boottime)
 		offsets.boottime = resolve(*wanted.boottime, option("--boottime"), host.boottime);
+	if (wanted.realtime)
+		offsets.realtime = resolve_wall(*wanted.realtime, host.realtime,
+						host.boottime + offsets.boottime);
 	return offsets;
 }
 
@@ -155,17 +165,24 @@ void map_user(user_mapping user, uid_t uid, gid_t gid)
 	write_file("/proc/self/gid_map", line(gid));
 }
 
-void set_offsets(const clock_pair &offsets)
+/* In one write, as the date is checked against the CLOCK_BOOTTIME beside it. */
+void set_offsets(const clock_times &offsets, bool with_realtime)
 {
 	try {
-		write_file("/proc/self/timens_offsets", offsets_text(offsets));
+		write_file("/proc/self/timens_offsets",
+			   offsets_text(offsets) +
+				   (with_realtime ? realtime_text(offsets.realtime) : ""));
 	} catch (const system_failure &failure) {
 		const char *advice = "";
 
 		if (failure.code == EPERM)
 			advice = "it takes CAP_SYS_TIME; with -U it needs no privilege";
 		else if (failure.code == ERANGE)
-			advice = "a clock would be below zero or beyond 146 years";
+			advice =
+				with_realtime
+					? "a clock would be below zero or beyond 146 years, or the "
+					  "date before 1970, before CLOCK_BOOTTIME or beyond 2232"
+					: "a clock would be below zero or beyond 146 years";
 		throw system_failure("setting the offsets", failure.code, advice);
 	}
 }
@@ -239,6 +256,8 @@ int command_run(int argc, char **argv)
 	const auto gid = getegid();
 
 	require_time_namespaces();
+	if (wanted.realtime && !target::own().wall())
+		throw error(no_wall_clocks);
 	const auto own = own_offsets();
 	resolve_all(wanted, own);
 	std::optional<kept_file> kept;
@@ -248,8 +267,8 @@ int command_run(int argc, char **argv)
 	make_namespaces(wanted.user);
 	if (wanted.user != user_mapping::none)
 		map_user(wanted.user, uid, gid);
-	if (wanted.monotonic || wanted.boottime)
-		set_offsets(resolve_all(wanted, own));
+	if (wanted.monotonic || wanted.boottime || wanted.realtime)
+		set_offsets(resolve_all(wanted, own), wanted.realtime.has_value());
 	enter_pending();
 	if (kept)
 		kept->mount_own();

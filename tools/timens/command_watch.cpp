@@ -70,8 +70,8 @@ settings parse(int argc, char **argv)
 	if (!operands.empty())
 		wanted.target = operands[0];
 	else if (!wanted.table.columns)
-		wanted.table.columns = "NS,OWNER,MONOTONIC-NOW,BOOTTIME-NOW,UPTIME,NPROCS,PID,"
-				       "COMMAND";
+		wanted.table.columns = "NS,OWNER,MONOTONIC-NOW,BOOTTIME-NOW,UPTIME,DATE,"
+				       "NPROCS,PID,COMMAND";
 	return wanted;
 }
 
@@ -125,9 +125,9 @@ int command_watch(int argc, char **argv)
 		shown.emplace(wanted.target);
 
 	for (unsigned int done = 0;;) {
-		show_text(shown ? shown->heading() + "\n" + shown->text(wanted.table)
-				: list_text(wanted.table),
-			  done == 0);
+		const auto text = shown ? shown->text(wanted.table) : list_text(wanted.table);
+
+		show_text(shown ? shown->heading() + "\n" + text : text, done == 0);
 		if (++done == wanted.count)
 			break;
 		if (sigtimedwait(&signals, nullptr, &interval) == SIGINT)

@@ -13,6 +13,7 @@ int command_exec(int argc, char **argv);
 int command_features(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_run(int argc, char **argv);
+int command_set(int argc, char **argv);
 int command_show(int argc, char **argv);
 int command_translate(int argc, char **argv);
 int command_watch(int argc, char **argv);

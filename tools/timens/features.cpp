@@ -106,6 +106,10 @@ std::vector<feature> probe_features()
 		  "offsets are read through a process, or by entering" },
 		{ "TIMENS_SET_OFFSETS", answers(has_set_offsets),
 		  "offsets are set by text, through a process whose children will be inside" },
+		{ "TIMENS_GET_WALL", answers(has_get_wall),
+		  "the date is the host's in every namespace; timens run --realtime fails" },
+		{ "TIMENS_SET_WALL", answers(has_set_wall),
+		  "no wall clock is set from outside; timens set fails" },
 		{ "times never below zero", if_exists(probe_zero),
 		  "clocks, and start times of processes, of a namespace that starts at zero can "
 		  "be negative" },

@@ -21,9 +21,9 @@ class showing {
 public:
 	explicit showing(const std::optional<std::string> &other);
 
-	/* Which namespaces these are, in words. */
+	/* Which namespaces these are, in words, as of the last text(). */
 	std::string heading() const;
-	/* Reads them all. */
+	/* Reads them all; once more if the wall clock has been set meanwhile. */
 	std::string text(const table_options &options);
 	/* Did a view there differ from what the offsets say? */
 	bool has_wrong() const
@@ -32,12 +32,21 @@ public:
 	}
 
 private:
+	struct place {
+		clock_times offsets;
+		wall_clock wall;
+
+		bool operator==(const place &) const = default;
+	};
+
+	static place look_here();
+	place look_there() const;
 	std::vector<cell> compare(int number);
 	std::vector<cell> alone(const view &what) const;
 
 	bool is_remote;
 	target there;
-	clock_pair own, other;
+	place own, other;
 	std::vector<view> views;
 	std::unique_ptr<visitor> inside;
 	bool wrong = false;

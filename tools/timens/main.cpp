@@ -27,6 +27,7 @@ struct verb {
 constexpr verb verbs[] = {
 	{ "run", command_run, "run a program in a new time namespace", true },
 	{ "exec", command_exec, "run a program in an existing one", true },
+	{ "set", command_set, "set a wall clock while programs are in it" },
 	{ "list", command_list, "list time namespaces" },
 	{ "show", command_show, "show every clock and view of time, here and there" },
 	{ "watch", command_watch, "show clocks live" },

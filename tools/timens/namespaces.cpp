@@ -76,7 +76,7 @@ void require_time_namespaces()
 		    "CONFIG_TIME_NS=y is needed");
 }
 
-clock_pair read_offsets(pid_t pid)
+clock_times read_offsets(pid_t pid)
 {
 	const auto path = proc_path(pid, "timens_offsets");
 	const auto offsets = parse_offsets(read_file(path));
@@ -86,18 +86,44 @@ clock_pair read_offsets(pid_t pid)
 	return *offsets;
 }
 
-clock_pair own_offsets()
+wall_clock own_wall()
 {
-	const auto offsets = ask_offsets(open_file("/proc/self/ns/time").get());
+	return ask_wall(open_file("/proc/self/ns/time").get()).value_or(wall_clock());
+}
+
+namespace
+{
+
+/* All offsets by ioctl, if the kernel has it. */
+std::optional<clock_times> ask_all_offsets(int fd)
+{
+	auto offsets = ask_offsets(fd);
+
+	if (!offsets)
+		return {};
+	if (const auto wall = ask_wall(fd)) {
+		offsets->realtime = wall->offset;
+		offsets->tai = wall->offset + wall->tai - own_wall().tai;
+	}
+	return offsets;
+}
+
+} /* namespace */
+
+clock_times own_offsets()
+{
+	const auto offsets = ask_all_offsets(open_file("/proc/self/ns/time").get());
 
 	/* By text it is the namespace of our children, which exec has made our own. */
 	return offsets ? *offsets : read_offsets(0);
 }
 
-clock_pair read_host_clocks(const clock_pair &own)
+clock_times read_host_clocks(const clock_times &own)
 {
-	return { read_clock(CLOCK_MONOTONIC) - own.monotonic,
-		 read_clock(CLOCK_BOOTTIME) - own.boottime };
+	return { .monotonic = read_clock(CLOCK_MONOTONIC) - own.monotonic,
+		 .boottime = read_clock(CLOCK_BOOTTIME) - own.boottime,
+		 .realtime = read_clock(CLOCK_REALTIME) - own.realtime,
+		 .tai = read_clock(CLOCK_TAI) - own.tai };
 }
 
 target::target(const std::string &name)
@@ -158,9 +184,9 @@ void target::enter() const
 					     : "");
 }
 
-clock_pair target::offsets() const
+clock_times target::offsets() const
 {
-	if (const auto known = ask_offsets(file.get()))
+	if (const auto known = ask_all_offsets(file.get()))
 		return *known;
 	if (number == inode_of("/proc/self/ns/time"))
 		return own_offsets();
@@ -169,7 +195,12 @@ clock_pair target::offsets() const
 		return read_offsets(process);
 	const visitor inside(*this, { [] { return own_offsets().monotonic; },
 				      [] { return own_offsets().boottime; } });
-	return { inside.ask(0).value(), inside.ask(1).value() };
+	return { .monotonic = inside.ask(0).value(), .boottime = inside.ask(1).value() };
+}
+
+std::optional<wall_clock> target::wall() const
+{
+	return ask_wall(file.get());
 }
 
 std::optional<uid_t> owner_of(int namespace_fd)
@@ -213,7 +244,8 @@ void ask_file(namespace_entry &entry, const unique_fd &file)
 {
 	entry.owner = owner_of(file.get());
 	entry.frozen = ask_frozen(file.get());
-	entry.offsets = ask_offsets(file.get());
+	entry.offsets = ask_all_offsets(file.get());
+	entry.wall = ask_wall(file.get());
 }
 
 namespace_entry describe(ino_t inode, pid_t leader, const char *file)
@@ -221,6 +253,7 @@ namespace_entry describe(ino_t inode, pid_t leader, const char *file)
 	namespace_entry entry{ .inode = inode,
 			       .owner = {},
 			       .offsets = {},
+			       .wall = {},
 			       .frozen = {},
 			       .processes = 0,
 			       .leader = describe_process(leader),
@@ -293,6 +326,7 @@ void add_file(namespace_map &found, const mounted_namespace &mounted)
 	namespace_entry entry{ .inode = mounted.inode,
 			       .owner = {},
 			       .offsets = {},
+			       .wall = {},
 			       .frozen = {},
 			       .processes = 0,
 			       .leader = {},
@@ -305,6 +339,7 @@ void add_file(namespace_map &found, const mounted_namespace &mounted)
 			entry.owner = owner_of(file.fd());
 			entry.frozen = ask_frozen(file.fd());
 			entry.offsets = file.offsets();
+			entry.wall = file.wall();
 		}
 	} catch (const error &) {
 		/* We may not reach it, or enter it for its offsets. */

@@ -4,6 +4,7 @@
 
 #include "offsets.hpp"
 #include "system.hpp"
+#include "wall.hpp"
 
 #include <optional>
 #include <string>
@@ -17,13 +18,19 @@ namespace timens
 void require_time_namespaces();
 
 /* Offsets of the namespace that the children of a process are going to enter. */
-clock_pair read_offsets(pid_t pid);
+clock_times read_offsets(pid_t pid);
 
-/* Offsets of the namespace that this process is in. */
-clock_pair own_offsets();
+/*
+ * Offsets of the namespace that this process is in. That of CLOCK_TAI is from a host
+ * whose leap seconds are those of this namespace, which are the host's unless set.
+ */
+clock_times own_offsets();
+
+/* The wall clock of this namespace; the host's on a kernel without others. */
+wall_clock own_wall();
 
 /* The host's clocks now. */
-clock_pair read_host_clocks(const clock_pair &own);
+clock_times read_host_clocks(const clock_times &own);
 
 /* A namespace that a user has named: by a process in it, or by a file. */
 class target {
@@ -59,7 +66,9 @@ public:
 	 * By ioctl, which takes no privilege. Without it by the text of a process
 	 * whose children will be in the namespace, or of one that enters for that.
 	 */
-	clock_pair offsets() const;
+	clock_times offsets() const;
+	/* Nothing on a kernel that has no wall clocks of namespaces. */
+	std::optional<wall_clock> wall() const;
 
 private:
 	target() = default;
@@ -81,7 +90,8 @@ struct namespace_process {
 struct namespace_entry {
 	ino_t inode;
 	std::optional<uid_t> owner;
-	std::optional<clock_pair> offsets;
+	std::optional<clock_times> offsets;
+	std::optional<wall_clock> wall;
 	std::optional<bool> frozen;
 	/* 0 where only children that are still to be made will be in it. */
 	unsigned int processes = 0;

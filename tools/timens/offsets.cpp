@@ -15,6 +15,14 @@ namespace
 /* Half of what the kernel's clocks can count, so that they do not run over. */
 constexpr nanoseconds latest = 4'611'686'019s - 1ns;
 
+std::string line(const char *clock, nanoseconds offset)
+{
+	const bool borrow = offset % 1s < 0ns;
+
+	return std::string(clock) + " " + std::to_string(offset / 1s - borrow) + " " +
+	       std::to_string((offset % 1s + (borrow ? 1s : 0s)).count()) + "\n";
+}
+
 } /* namespace */
 
 /* The way through the past keeps the earliest time from running over. */
@@ -59,22 +67,20 @@ nanoseconds resolve(const clock_setting &setting, std::string_view option, nanos
 	return *value - host;
 }
 
-std::string offsets_text(const clock_pair &offsets)
+std::string offsets_text(const clock_times &offsets)
 {
-	const auto line = [](const char *clock, nanoseconds offset) {
-		const bool borrow = offset % 1s < 0ns;
-
-		return std::string(clock) + " " + std::to_string(offset / 1s - borrow) + " " +
-		       std::to_string((offset % 1s + (borrow ? 1s : 0s)).count()) + "\n";
-	};
-
 	return line("monotonic", offsets.monotonic) + line("boottime", offsets.boottime);
 }
 
-std::optional<clock_pair> parse_offsets(const std::string &text)
+std::string realtime_text(nanoseconds offset)
+{
+	return line("realtime", offset);
+}
+
+std::optional<clock_times> parse_offsets(const std::string &text)
 {
 	std::istringstream words(text);
-	clock_pair offsets;
+	clock_times offsets;
 	std::string clock;
 	std::int64_t whole, fraction;
 	int found = 0;
@@ -88,9 +94,9 @@ std::optional<clock_pair> parse_offsets(const std::string &text)
 			offsets.monotonic = *time;
 		else if (clock == "boottime")
 			offsets.boottime = *time;
-		else
-			continue;
-		++found;
+		else if (clock == "realtime")
+			offsets.realtime = offsets.tai = *time;
+		found += clock == "monotonic" || clock == "boottime";
 	}
 	if (found != 2)
 		return {};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The two clocks of a time namespace: what a user asks for, and the offsets
- * that give it.
+ * The clocks of a time namespace: what a user asks for, and the offsets that
+ * give it.
  */
 #pragma once
 
@@ -15,12 +15,15 @@
 namespace timens
 {
 
-/* One time for each of the clocks that a namespace moves. */
-struct clock_pair {
+/* One time, or offset from the host's, for each of the clocks that a namespace moves. */
+struct clock_times {
 	nanoseconds monotonic{};
 	nanoseconds boottime{};
+	/* The host's too, but in a namespace with a wall clock of its own. */
+	nanoseconds realtime{};
+	nanoseconds tai{};
 
-	bool operator==(const clock_pair &) const = default;
+	bool operator==(const clock_times &) const = default;
 };
 
 enum class setting_kind { offset, value };
@@ -46,8 +49,11 @@ nanoseconds resolve(const clock_setting &setting, std::string_view option, nanos
 /* Seconds, and nanoseconds that count upwards; nothing where they do not fit. */
 std::optional<nanoseconds> join_time(std::int64_t whole, std::int64_t fraction);
 
-/* The text of /proc/PID/timens_offsets. */
-std::string offsets_text(const clock_pair &offsets);
-std::optional<clock_pair> parse_offsets(const std::string &text);
+/* The text of /proc/PID/timens_offsets; the wall clock stays as it is. */
+std::string offsets_text(const clock_times &offsets);
+/* The line that gives a namespace a wall clock of its own. */
+std::string realtime_text(nanoseconds offset);
+/* CLOCK_TAI is taken to have moved with CLOCK_REALTIME. */
+std::optional<clock_times> parse_offsets(const std::string &text);
 
 } /* namespace timens */

@@ -12,7 +12,8 @@ _timens_columns() {
 
 _timens_options() {
 	case $1 in
-	run) echo --monotonic --boottime --uptime --keep -U --user -r --map-root-user ;;
+	run) echo --monotonic --boottime --uptime --realtime --keep -U --user -r --map-root-user ;;
+	set) echo --realtime --follow --own --tai ;;
 	list | show | features) echo -J --json -n --noheadings -o --output ;;
 	watch) echo -i --interval -c --count -n --noheadings -o --output ;;
 	check) echo -s --seconds -q --quiet -J --json -n --noheadings -o --output ;;
@@ -42,7 +43,7 @@ _timens_program() {
 	while ((i < COMP_CWORD)); do
 		case ${COMP_WORDS[i]} in
 		--) echo $((i + 1)) && return ;;
-		--monotonic | --boottime | --uptime | --keep) i=$((i + 2)) ;;
+		--monotonic | --boottime | --uptime | --realtime | --keep) i=$((i + 2)) ;;
 		-*) i=$((i + 1)) ;;
 		*) echo "$i" && return ;;
 		esac
@@ -56,7 +57,7 @@ _timens() {
 	COMPREPLY=()
 	if ((COMP_CWORD == 1)); then
 		mapfile -t COMPREPLY < <(compgen -W \
-			'run exec list show watch check translate features --help --version' -- "$word")
+			'run exec set list show watch check translate features --help --version' -- "$word")
 		return
 	fi
 	if [[ $verb == run || $verb == exec ]]; then
@@ -73,7 +74,7 @@ _timens() {
 		fi
 	fi
 	case $previous in
-	--monotonic | --boottime | --uptime | -i | --interval | -c | --count | -s | --seconds)
+	--monotonic | --boottime | --uptime | --realtime | --tai | -i | --interval | -c | --count | -s | --seconds)
 		return
 		;;
 	-f | --field | -d | --delimiter)
@@ -99,7 +100,7 @@ _timens() {
 		words=$(_timens_options "$verb")
 	else
 		case $verb in
-		exec | show | watch | check) words=$(_timens_processes) ;;
+		exec | set | show | watch | check) words=$(_timens_processes) ;;
 		translate) words="$_timens_clocks $(_timens_processes)" ;;
 		run) mapfile -t COMPREPLY < <(compgen -c -- "$word") && return ;;
 		esac

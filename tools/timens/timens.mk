@@ -15,7 +15,7 @@ tool_flags := -std=c++20 -Wall -Wextra -Werror -MMD -MP -D_GNU_SOURCE -idirafter
 tool_modules := $(filter-out main,$(basename $(notdir $(wildcard $(tool_source)/*.cpp))))
 tool_sanitize := -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 # What has tests on the host, and what these need.
-tool_units := duration offsets printable stamps table
+tool_units := duration offsets printable stamps table wall
 tool_unit_modules := $(tool_units) views system
 tool_harness := harness process kernel
 
@@ -38,6 +38,7 @@ check-tool-guest: kernel-$(KERNEL) build/tool/timens build/tool/behaviour build/
 	@vm/build-initramfs $(call tree_of,$(KERNEL)) build/guest/init build/tool/guest.cpio \
 		build/tool/timens build/tool/behaviour build/tool/bpf-times
 	@$(call boot,test) --initrd build/tool/guest.cpio --tree $(call tree_of,$(KERNEL)) \
+		--skips $(tool_source)/tests/expected-skips --flavour '$(KERNEL)' \
 		--seconds 1200 --timeout 1500 -- behaviour
 
 tool-packages: packages

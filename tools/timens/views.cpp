@@ -11,7 +11,9 @@
 #include <sstream>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
+#include <sys/timex.h>
 #include <unistd.h>
 
 namespace timens
@@ -23,20 +25,25 @@ namespace
 constexpr auto tick = 20ms;
 
 constexpr named_clock clocks[] = {
-	{ "realtime", CLOCK_REALTIME, nullptr },
-	{ "realtime_coarse", CLOCK_REALTIME_COARSE, nullptr, tick },
-	{ "realtime_alarm", CLOCK_REALTIME_ALARM, nullptr },
-	{ "tai", CLOCK_TAI, nullptr },
-	{ "monotonic", CLOCK_MONOTONIC, &clock_pair::monotonic },
-	{ "monotonic_raw", CLOCK_MONOTONIC_RAW, &clock_pair::monotonic },
-	{ "monotonic_coarse", CLOCK_MONOTONIC_COARSE, &clock_pair::monotonic, tick },
-	{ "boottime", CLOCK_BOOTTIME, &clock_pair::boottime },
-	{ "boottime_alarm", CLOCK_BOOTTIME_ALARM, &clock_pair::boottime },
+	{ "realtime", CLOCK_REALTIME, &clock_times::realtime },
+	{ "realtime_coarse", CLOCK_REALTIME_COARSE, &clock_times::realtime, tick },
+	{ "realtime_alarm", CLOCK_REALTIME_ALARM, &clock_times::realtime },
+	{ "tai", CLOCK_TAI, &clock_times::tai },
+	{ "monotonic", CLOCK_MONOTONIC, &clock_times::monotonic },
+	{ "monotonic_raw", CLOCK_MONOTONIC_RAW, &clock_times::monotonic },
+	{ "monotonic_coarse", CLOCK_MONOTONIC_COARSE, &clock_times::monotonic, tick },
+	{ "boottime", CLOCK_BOOTTIME, &clock_times::boottime },
+	{ "boottime_alarm", CLOCK_BOOTTIME_ALARM, &clock_times::boottime },
 };
 
 nanoseconds to_duration(const timespec &time)
 {
 	return seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
+}
+
+nanoseconds to_duration(const timeval &time)
+{
+	return seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
 }
 
 timespec to_timespec(nanoseconds time)
@@ -131,9 +138,9 @@ std::string full_name(const named_clock &clock)
 	return name;
 }
 
-nanoseconds offset_of(const named_clock &clock, const clock_pair &offsets)
+nanoseconds offset_of(const named_clock &clock, const clock_times &offsets)
 {
-	return clock.follows ? offsets.*clock.follows : 0ns;
+	return offsets.*clock.follows;
 }
 
 not_a_time::not_a_time(const std::string &where, const std::string &text)
@@ -169,6 +176,50 @@ nanoseconds read_clock_by_syscall(clockid_t clock)
 
 	check(syscall(SYS_clock_gettime, clock, &now), "clock_gettime");
 	return to_duration(now);
+}
+
+nanoseconds read_gettimeofday()
+{
+	timeval now;
+
+	check(gettimeofday(&now, nullptr), "gettimeofday");
+	return to_duration(now);
+}
+
+nanoseconds read_gettimeofday_by_syscall()
+{
+	timeval now;
+
+	check(syscall(SYS_gettimeofday, &now, nullptr), "gettimeofday");
+	return to_duration(now);
+}
+
+nanoseconds read_time()
+{
+	return seconds(time(nullptr));
+}
+
+nanoseconds read_time_by_syscall()
+{
+	return seconds(check(syscall(SYS_time, nullptr), "time"));
+}
+
+nanoseconds read_adjtimex()
+{
+	timex state{};
+
+	check(adjtimex(&state), "adjtimex");
+	return seconds(state.time.tv_sec) +
+	       (state.status & STA_NANO ? nanoseconds(state.time.tv_usec)
+					: std::chrono::microseconds(state.time.tv_usec));
+}
+
+nanoseconds read_tai_by_adjtimex()
+{
+	timex state{};
+
+	check(adjtimex(&state), "adjtimex");
+	return read_clock_by_syscall(CLOCK_TAI) - seconds(state.tai);
 }
 
 nanoseconds read_sysinfo_uptime()
@@ -229,10 +280,8 @@ nanoseconds read_clock_by_timer(clockid_t clock)
 	return to_duration(deadline.it_value) - to_duration(left.it_value);
 }
 
-nanoseconds view::moves_by(const clock_pair &offsets) const
+nanoseconds view::moves_by(const clock_times &offsets) const
 {
-	if (!follows)
-		return 0ns;
 	return is_date ? -(offsets.*follows) : offsets.*follows;
 }
 
@@ -270,17 +319,20 @@ std::vector<view> list_views(pid_t process)
 
 	add_clocks("vDSO", read_clock);
 	add_clocks("system call", read_clock_by_syscall);
+	views.push_back(
+		{ "gettimeofday()", read_gettimeofday, &clock_times::realtime, false, 10ms });
+	views.push_back({ "time()", read_time, &clock_times::realtime, false, 1s });
 	add_deadlines("timer_settime()", read_clock_by_timer,
 		      { CLOCK_REALTIME, CLOCK_TAI, CLOCK_MONOTONIC, CLOCK_BOOTTIME,
 			CLOCK_BOOTTIME_ALARM });
 	add_deadlines("timerfd_settime()", read_clock_by_timerfd,
 		      { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_BOOTTIME_ALARM });
 	views.push_back(
-		{ "sysinfo() uptime", read_sysinfo_uptime, &clock_pair::boottime, false, 1s });
-	views.push_back({ "/proc/uptime", read_proc_uptime, &clock_pair::boottime, false, 20ms });
-	views.push_back({ "/proc/stat btime", read_boot_date, &clock_pair::boottime, true, 1s });
+		{ "sysinfo() uptime", read_sysinfo_uptime, &clock_times::boottime, false, 1s });
+	views.push_back({ "/proc/uptime", read_proc_uptime, &clock_times::boottime, false, 20ms });
+	views.push_back({ "/proc/stat btime", read_boot_date, &clock_times::boottime, true, 1s });
 	views.push_back({ "/proc/" + std::to_string(process) + "/stat starttime",
-			  [process] { return read_start_time(process); }, &clock_pair::boottime,
+			  [process] { return read_start_time(process); }, &clock_times::boottime,
 			  false, 20ms });
 	return views;
 }

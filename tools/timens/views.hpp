@@ -21,8 +21,7 @@ struct named_clock {
 	/* As in clock_gettime(2), in small letters without CLOCK_. */
 	std::string_view name;
 	clockid_t id;
-	/* nullptr: it is the same everywhere. */
-	nanoseconds clock_pair::*follows;
+	nanoseconds clock_times::*follows;
 	/* What it may lag behind the moment: a tick. */
 	nanoseconds resolution = 0ns;
 };
@@ -35,7 +34,7 @@ const named_clock &find_clock(const std::string &name);
 /* "CLOCK_MONOTONIC" */
 std::string full_name(const named_clock &clock);
 
-nanoseconds offset_of(const named_clock &clock, const clock_pair &offsets);
+nanoseconds offset_of(const named_clock &clock, const clock_times &offsets);
 
 /* A file holds something else where a time is expected. */
 class not_a_time : public error {
@@ -50,6 +49,15 @@ bool is_not_here(int code);
 nanoseconds read_clock(clockid_t clock);
 nanoseconds read_clock_by_syscall(clockid_t clock);
 
+/* CLOCK_REALTIME by older ways; in whole microseconds and seconds. */
+nanoseconds read_gettimeofday();
+nanoseconds read_gettimeofday_by_syscall();
+nanoseconds read_time();
+nanoseconds read_time_by_syscall();
+nanoseconds read_adjtimex();
+/* CLOCK_TAI less what adjtimex(2) says that it is ahead. */
+nanoseconds read_tai_by_adjtimex();
+
 /* Those of files also throw not_a_time. */
 nanoseconds read_sysinfo_uptime();
 nanoseconds read_proc_uptime();
@@ -63,12 +71,12 @@ nanoseconds read_clock_by_timer(clockid_t clock);
 struct view {
 	std::string name;
 	std::function<nanoseconds()> read;
-	nanoseconds clock_pair::*follows;
+	nanoseconds clock_times::*follows;
 	/* It moves the other way. */
 	bool is_date;
 	nanoseconds resolution;
 
-	nanoseconds moves_by(const clock_pair &offsets) const;
+	nanoseconds moves_by(const clock_times &offsets) const;
 	/* Nothing where this machine or kernel, or the user's rights, do not have it. */
 	std::optional<nanoseconds> try_read() const;
 };

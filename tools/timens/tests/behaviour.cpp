@@ -9,14 +9,17 @@
 #include "../../testing/selftests/timens/process.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <cstddef>
 #include <fcntl.h>
 #include <filesystem>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/timens.h>
 #include <pty.h>
 #include <sstream>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -40,6 +43,19 @@ constexpr auto patience = 120s;
 bool is_ours()
 {
 	return access("/proc/thread-self/timens_offsets", F_OK) == 0;
+}
+
+bool has_wall_clocks()
+{
+	timens_wall_arg wall{};
+
+	return ioctl(open_file("/proc/self/ns/time", O_RDONLY).get(), TIMENS_GET_WALL, &wall) == 0;
+}
+
+void need_wall_clocks()
+{
+	if (!has_wall_clocks())
+		skip("the kernel has no wall clocks for time namespaces (CONFIG_TIME_NS_WALL)");
 }
 
 struct output_file {
@@ -815,6 +831,356 @@ TEST(check_is_content_with_a_namespace_at_zero, .timeout = patience,
 	expect_eq(check.exit_code(), 0, check.output + check.errors);
 }
 
+/* ---------------------------------------------------------- the wall clock */
+
+namespace
+{
+
+const std::vector<std::string> sleep_in_2030 = { "run", "--realtime", "@2030-01-01 12:00Z", "sleep",
+						 "1000" };
+/* 2030-01-01 12:00 */
+constexpr double in_2030 = 1893499200;
+
+const std::vector<std::string> print_date = { "date", "-u", "+%s" };
+
+double date_of(const finished &run)
+{
+	expect_eq(run.exit_code(), 0, run.errors);
+	expect_eq(run.errors, std::string(), "standard error");
+	return std::stod(run.output);
+}
+
+double date_in(const running &inside)
+{
+	return date_of(run_timens(std::vector<std::string>{ "exec", inside.pid() } + print_date));
+}
+
+double date_here()
+{
+	return now(CLOCK_REALTIME).count() / 1e9;
+}
+
+/* What a column of list says of the namespace of a process. */
+std::string listed(const running &inside, const std::string &column)
+{
+	const auto number = std::to_string(ns_inode(inside.proc("ns/time")));
+	const auto row =
+		find_row(run_timens({ "list", "-n", "-o", "NS," + column }).output, number);
+
+	expect(!row.empty(), "the namespace is listed");
+	return row.substr(number.size() + 1);
+}
+
+} /* namespace */
+
+TEST(run_gives_a_wall_clock_by_an_offset, .timeout = patience)
+{
+	need_wall_clocks();
+	const auto before = date_here();
+	const auto date = date_of(run_timens(
+		std::vector<std::string>{ "run", "--realtime", "+90d", "--" } + print_date));
+
+	expect_ge(date, std::floor(before) + 90 * 86400);
+	expect_le(date, date_here() + 90 * 86400);
+}
+
+TEST(run_gives_a_wall_clock_by_a_date, .timeout = patience)
+{
+	need_wall_clocks();
+	for (const auto *setting :
+	     { "@2030-01-01 12:00Z", "=2030-01-01T12:00:00+00:00", "@1893499200" })
+		expect_soon_after_seconds(
+			date_of(run_timens(
+				std::vector<std::string>{ "run", "--realtime", setting, "--" } +
+				print_date)),
+			in_2030);
+}
+
+TEST(run_reads_a_date_in_the_time_zone_of_the_user, .timeout = patience)
+{
+	need_wall_clocks();
+	setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1);
+	expect_soon_after_seconds(
+		date_of(run_timens(
+			std::vector<std::string>{ "run", "--realtime", "@2030-01-01 13:00", "--" } +
+			print_date)),
+		in_2030);
+}
+
+TEST(run_gives_all_three_clocks_at_once, .timeout = patience)
+{
+	need_wall_clocks();
+	const running sleeper({ "run", "--monotonic", "+1d", "--boottime", "+1w", "--realtime",
+				"+90d", "sleep", "1000" });
+
+	sleeper.wait_until_it_is("sleep");
+	expect_eq(listed(sleeper, "MONOTONIC,BOOTTIME,REALTIME,WALL"),
+		  std::string("+1d +7d +90d FOLLOW"));
+}
+
+/* The date goes with the CLOCK_BOOTTIME of the same command. */
+TEST(run_puts_the_date_as_low_as_the_uptime_allows, .timeout = patience)
+{
+	need_wall_clocks();
+	const auto date = date_of(run_timens(
+		std::vector<std::string>{ "run", "--boottime", "@0", "--realtime", "@100", "--" } +
+		print_date));
+
+	expect_soon_after_seconds(date, 100);
+	expect_refused(
+		run_timens({ "run", "--boottime", "@1000d", "--realtime", "@999d", "--", "true" }),
+		125, "the machine would have booted before 1970");
+}
+
+TEST(run_without_a_wall_clock_keeps_that_of_the_caller, .timeout = patience)
+{
+	need_wall_clocks();
+	const auto nested = run_timens(
+		std::vector<std::string>{ "run", "--realtime", "@2030-01-01 12:00Z", "--",
+					  timens_path, "run", "--monotonic", "1d", "--" } +
+		print_date);
+
+	expect_soon_after_seconds(date_of(nested), in_2030);
+	const auto outside = date_here();
+	const auto plain = date_of(run_timens(
+		std::vector<std::string>{ "run", "--monotonic", "1d", "--" } + print_date));
+	expect_soon_after_seconds(plain, std::floor(outside));
+}
+
+TEST(run_counts_the_date_from_the_host_within_a_namespace_too, .timeout = patience)
+{
+	need_wall_clocks();
+	const auto before = date_here();
+	const auto date = date_of(run_timens(
+		std::vector<std::string>{ "run", "--realtime", "+1000d", "--", timens_path, "run",
+					  "--realtime", "+10d", "--" } +
+		print_date));
+
+	expect_soon_after_seconds(date, std::floor(before) + 10 * 86400);
+	expect_soon_after_seconds(
+		date_of(run_timens(std::vector<std::string>{ "run", "--realtime", "+1000d", "--",
+							     timens_path, "run", "--realtime",
+							     "@1893499200", "--" } +
+				   print_date)),
+		in_2030);
+}
+
+TEST(user_sets_the_date_inside_and_nothing_outside, .timeout = patience)
+{
+	need_wall_clocks();
+	const auto before = date_here();
+	const auto run = run_timens_as(
+		1234, std::vector<std::string>{ "run", "-r", "--realtime", "+0" } +
+			      shell("date -u -s @1893499200 > /dev/null && date -u +%s"));
+
+	expect_soon_after_seconds(date_of(run), in_2030);
+	expect_soon_after_seconds(date_here(), before);
+}
+
+TEST(a_date_that_is_set_inside_makes_the_clock_its_own, .timeout = patience)
+{
+	need_wall_clocks();
+	running sleeper(std::vector<std::string>{ "run", "--realtime", "+5d" } +
+				shell("read line; date -u -s @1893499200 > /dev/null; echo set; "
+				      "exec sleep 1000"),
+			"\n");
+
+	sleeper.wait_for_output("set\n");
+	sleeper.wait_until_it_is("sleep");
+	expect_eq(listed(sleeper, "WALL"), std::string("OWN"));
+	expect_soon_after_seconds(date_in(sleeper), in_2030);
+}
+
+TEST(set_moves_the_clock_of_programs_that_run, .timeout = patience)
+{
+	need_wall_clocks();
+	const running sleeper(sleep_in_2030);
+
+	sleeper.wait_until_it_is("sleep");
+	expect_output(run_timens({ "set", sleeper.pid(), "--realtime", "+5d" }), "");
+	expect_eq(listed(sleeper, "REALTIME,WALL"), std::string("+5d FOLLOW"));
+	expect_output(run_timens({ "set", "--realtime", "@1893499200", sleeper.proc("ns/time") }),
+		      "");
+	expect_soon_after_seconds(date_in(sleeper), in_2030);
+	expect_output(run_timens({ "set", sleeper.pid(), "--realtime=-0.5s" }), "");
+	expect_eq(listed(sleeper, "REALTIME"), std::string("-0.5s"));
+}
+
+TEST(set_ends_a_wait_for_a_date, .timeout = patience)
+{
+	need_wall_clocks();
+	const running sleeper({ "run", "--realtime", "+0", "sleep", "1000" });
+
+	sleeper.wait_until_it_is("sleep");
+	child waiting([&] {
+		const timespec then{ static_cast<time_t>(in_2030), 0 };
+
+		check(setns(open_file(sleeper.proc("ns/time"), O_RDONLY).get(), CLONE_NEWTIME),
+		      "setns");
+		expect_eq(clock_nanosleep(CLOCK_REALTIME, TIMER_ABSTIME, &then, nullptr), 0);
+		expect_ge(date_here(), in_2030);
+	});
+	while (!read_file(waiting.proc("syscall"))
+			.starts_with(std::to_string(SYS_clock_nanosleep) + " "))
+		usleep(1000);
+	expect_output(run_timens({ "set", sleeper.pid(), "--realtime", "@1893499201" }), "");
+	waiting.wait_ok();
+}
+
+TEST(set_changes_what_the_clock_runs_on_and_not_what_it_reads, .timeout = patience)
+{
+	need_wall_clocks();
+	const running sleeper({ "run", "--realtime", "+5d", "sleep", "1000" });
+
+	sleeper.wait_until_it_is("sleep");
+	for (const std::string mode : { "own", "follow", "own" }) {
+		std::string name = mode;
+
+		std::ranges::transform(name, name.begin(), toupper);
+		expect_output(run_timens({ "set", "--" + mode, sleeper.pid() }), "");
+		expect_eq(listed(sleeper, "REALTIME,WALL"), "+5d " + name);
+	}
+}
+
+TEST(set_says_how_far_ahead_tai_is, .timeout = patience)
+{
+	need_wall_clocks();
+	const running sleeper({ "run", "--realtime", "+5d", "sleep", "1000" });
+
+	sleeper.wait_until_it_is("sleep");
+	expect_output(run_timens({ "set", "--tai", "42", sleeper.pid() }), "");
+	expect_eq(listed(sleeper, "REALTIME,TAI"), std::string("+5d 42"));
+	const auto show = run_timens({ "show", sleeper.pid() });
+	expect_eq(show.exit_code(), 0, show.output);
+}
+
+TEST(set_before_the_first_program_enters_makes_a_clock, .timeout = patience)
+{
+	need_wall_clocks();
+	gate made;
+	child maker([&] {
+		unshare_time();
+		made.open();
+		pause();
+	});
+
+	made.wait(maker);
+	const auto pending = maker.proc("ns/time_for_children");
+	const auto number = std::to_string(ns_inode(pending));
+	const std::vector<std::string> list{ "list", "-n", "-o", "NS,REALTIME,WALL" };
+	expect_eq(find_row(run_timens(list).output, number), number + " - HOST");
+	expect_output(run_timens({ "set", "--realtime", "+5d", pending }), "");
+	expect_eq(find_row(run_timens(list).output, number), number + " +5d FOLLOW");
+}
+
+TEST(set_says_what_is_wrong, .timeout = patience)
+{
+	need_wall_clocks();
+	const running sleeper(sleep_in_2030), plain(sleep_a_day_ahead);
+
+	sleeper.wait_until_it_is("sleep");
+	plain.wait_until_it_is("sleep");
+	const auto refuse = [&](const std::vector<std::string> &options, int code,
+				const std::string &why) {
+		expect_refused(
+			run_timens(std::vector<std::string>{ "set", sleeper.pid() } + options),
+			code, why);
+		expect_ge(date_in(sleeper), in_2030, "nothing has been set");
+	};
+
+	refuse({ "--realtime", "2030-01-01" }, 2, "a date stands after '@'");
+	refuse({ "--realtime", "@2030-02-30" }, 2, "there is no such day");
+	refuse({ "--realtime", "-99999d" }, 2, "the date would be before 1970");
+	refuse({ "--realtime", "@0" }, 2, "the lowest value is the CLOCK_BOOTTIME there");
+	refuse({ "--realtime", "@2300-01-01" }, 2, "beyond 2232");
+	refuse({ "--tai", "100001" }, 2, "0 to 100000");
+	refuse({ "--own", "--follow" }, 2, "--follow and --own exclude each other");
+	refuse({}, 2, "nothing to set");
+	expect_syntax_error(run_timens({ "set", "--own" }), 2, "missing operand: a process");
+	for (const auto &host : { plain.pid(), std::to_string(getpid()) })
+		expect_refused(run_timens({ "set", host, "--realtime", "+5d" }), 1,
+			       "the namespace has the host's");
+	expect_refused(run_timens_as(1234, { "set", sleeper.pid(), "--realtime", "+5d" }), 1,
+		       "/ns/time: Permission denied");
+	expect_ge(date_in(sleeper), in_2030, "nothing has been set");
+}
+
+TEST(user_sets_the_clock_of_his_own_namespace_from_outside_and_no_other, .timeout = patience)
+{
+	need_wall_clocks();
+	const kept file;
+	const running mine({ "run", "-U", "--realtime", "+5d", "sleep", "1000" }, {}, 1234);
+
+	mine.wait_until_it_is("sleep");
+	expect_output(run_timens_as(1234, { "set", mine.pid(), "--realtime", "@1893499200" }), "");
+	expect_soon_after_seconds(date_in(mine), in_2030);
+	/* By a file that all may open. */
+	expect_output(run_timens({ "run", "--realtime", "+5d", "--keep", file.path, "true" }), "");
+	expect_refused(run_timens_as(1234, { "set", file.path, "--realtime", "+6d" }), 1,
+		       "it takes CAP_SYS_TIME in the user namespace that owns it");
+}
+
+TEST(show_and_check_know_the_wall_clock, .timeout = patience)
+{
+	need_wall_clocks();
+	const running sleeper({ "run", "--realtime", "+90d", "--uptime", "5m", "sleep", "1000" });
+
+	sleeper.wait_until_it_is("sleep");
+	for (const std::string mode : { "--follow", "--own" }) {
+		expect_output(run_timens({ "set", mode, sleeper.pid() }), "");
+		const auto show = run_timens({ "show", sleeper.pid() });
+		expect_eq(show.exit_code(), 0, show.output + show.errors);
+		for (const std::string view :
+		     { "CLOCK_REALTIME, vDSO", "CLOCK_REALTIME, system call",
+		       "CLOCK_REALTIME_COARSE, vDSO", "CLOCK_TAI, vDSO", "CLOCK_TAI, system call",
+		       "gettimeofday()", "time()", "timer_settime(), CLOCK_REALTIME",
+		       "timer_settime(), CLOCK_TAI", "timerfd_settime(), CLOCK_REALTIME" })
+			expect(find_row(show.output, view).ends_with(" +90d ok"),
+			       view + " in " + show.output);
+		const auto check = run_timens({ "check", "-s", "0.2", "-q", sleeper.pid() });
+		expect_eq(check.exit_code(), 0, check.output + check.errors);
+		expect_eq(check.output, std::string());
+	}
+	const auto alone = run_timens({ "exec", sleeper.pid(), "--", timens_path, "show" });
+	expect_eq(alone.exit_code(), 0, alone.errors);
+	expect(alone.output.find(", realtime +90d (OWN)\n") != std::string::npos, alone.output);
+}
+
+TEST(list_in_json_has_the_wall_clock, .timeout = patience)
+{
+	need_wall_clocks();
+	const running sleeper({ "run", "--realtime", "+1d0.000000001s", "sleep", "1000" });
+
+	sleeper.wait_until_it_is("sleep");
+	const auto list = run_timens({ "list", "--json", "-o", "pid,realtime,wall" });
+	expect(list.output.find("\"pid\": " + sleeper.pid() +
+				",\n         \"realtime_ns\": \"86400000000001\","
+				"\n         \"wall\": \"FOLLOW\"\n") != std::string::npos,
+	       list.output);
+}
+
+TEST(translate_goes_by_the_wall_clock, .timeout = patience)
+{
+	need_wall_clocks();
+	const running sleeper({ "run", "--realtime", "+1d", "sleep", "1000" });
+
+	sleeper.wait_until_it_is("sleep");
+	for (const auto *clock : { "realtime", "tai" })
+		expect_output(run_timens({ "translate", sleeper.pid(), clock, "5" }),
+			      "86405.000000000\n");
+}
+
+TEST(kernel_without_wall_clocks_is_told_in_one_line, .timeout = patience)
+{
+	if (has_wall_clocks())
+		skip("the kernel has wall clocks for time namespaces");
+	expect_refused(run_timens(std::vector<std::string>{ "run", "--realtime", "+5d" } +
+				  shell("echo started")),
+		       125, "this kernel has no wall clocks for time namespaces");
+	expect_refused(run_timens({ "set", "1", "--realtime", "+5d" }), 1,
+		       "this kernel has no wall clocks for time namespaces");
+}
+
 /* --------------------------------------------- watch, translate, features */
 
 TEST(watch_shows_the_clocks_again_and_again, .timeout = patience)
@@ -1006,6 +1372,8 @@ TEST(features_are_what_this_kernel_has, .timeout = patience)
 	expect_eq(offered("offsets of one thread"), is_ours());
 	for (const auto *name : { "TIMENS_GET_INFO", "TIMENS_GET_OFFSETS", "TIMENS_SET_OFFSETS" })
 		expect_eq(offered(name), is_ours(), name);
+	for (const auto *name : { "TIMENS_GET_WALL", "TIMENS_SET_WALL" })
+		expect_eq(offered(name), has_wall_clocks(), name);
 	expect_eq(offered("times never below zero"), is_ours());
 }
 
@@ -1019,6 +1387,7 @@ TEST(kernel_without_time_namespaces_is_told_in_one_line, .timeout = patience,
 	for (const auto *verb : { "list", "show", "watch", "check" })
 		expect_refused(run_timens({ verb }), 1, why);
 	expect_refused(run_timens({ "translate", "monotonic", "5" }), 1, why);
+	expect_refused(run_timens({ "set", "1", "--realtime", "5" }), 1, why);
 	expect_eq(run_timens({ "features" }).exit_code(), 1);
 }
 
@@ -1030,7 +1399,7 @@ TEST(help_is_there_for_every_command, .timeout = patience, .time_namespaces = fe
 
 	expect_eq(all.exit_code(), 0);
 	for (const std::string verb :
-	     { "run", "exec", "list", "show", "watch", "check", "translate", "features" }) {
+	     { "run", "exec", "set", "list", "show", "watch", "check", "translate", "features" }) {
 		expect(all.output.find("\n " + verb + " ") != std::string::npos, verb);
 		const auto help = run_timens({ verb, "--help" });
 		expect_eq(help.exit_code(), 0, verb);

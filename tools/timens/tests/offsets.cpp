@@ -77,10 +77,17 @@ TEST(offsets_file, is_read_as_the_kernel_writes_it)
 {
 	EXPECT_EQ(parse_offsets("monotonic       86400         0\n"
 				"boottime           -1 500000000\n"),
-		  (clock_pair{ 24h, -500ms }));
-	for (const clock_pair &offsets :
-	     { clock_pair{ -1ns, 1ns }, clock_pair{ nanoseconds::max(), nanoseconds::min() } })
+		  (clock_times{ 24h, -500ms }));
+	for (const clock_times &offsets :
+	     { clock_times{ -1ns, 1ns }, clock_times{ nanoseconds::max(), nanoseconds::min() } })
 		EXPECT_EQ(parse_offsets(offsets_text(offsets)), offsets);
+}
+
+TEST(offsets_file, may_have_a_wall_clock)
+{
+	EXPECT_EQ(parse_offsets("monotonic 0 0\nboottime 1 0\nrealtime -1 500000000\n"),
+		  (clock_times{ 0s, 1s, -500ms, -500ms }));
+	EXPECT_EQ(parse_offsets("monotonic 0 0\nrealtime 1 0\n"), std::nullopt);
 }
 
 TEST(offsets_file, of_a_dead_process_says_nothing)

@@ -89,7 +89,7 @@ TEST(clock, has_a_name_in_every_spelling)
 
 TEST(clock, follows_its_offset)
 {
-	const clock_pair offsets{ 1h, -2h };
+	const clock_times offsets{ 1h, -2h };
 
 	for (const auto &clock : all_clocks()) {
 		const auto expected = clock.name.starts_with("monotonic")  ? 1h
