@@ -10,6 +10,8 @@ export SUITES
 
 clients_source := tools/clients/timens
 clients_releases := trixie sid
+# A program that reads and awaits dates, in languages that do so each in a way of its own.
+clients_dates := build/clients/dates build/clients/dates-go build/clients/Dates.class
 # Runtimes and CRIU need more of a kernel than the selftests do.
 clients_flavour = $(if $(filter $(stock_flavours),$(KERNEL)),stock-containers,containers)
 clients_boot = vm/boot run --kernel build/$(clients_flavour)/bzImage --initrd build/clients/root.cpio \
@@ -36,7 +38,7 @@ demo-migrate: clients-files ## move a tree of processes with running timers to a
 	@$(clients_source)/demo-migrate --results build/results/$(clients_flavour)/migrate --boot "$(clients_boot)"
 
 clients-files: kernel-$(clients_flavour) $(clients_releases:%=build/clients/%.built) build/clients/keeper \
-	build/clients/root.cpio build/tool/timens
+	build/clients/root.cpio build/tool/timens $(clients_dates)
 
 clients-packages: packages
 	@vm/install-packages $(clients_source)/packages
@@ -48,6 +50,19 @@ build/clients/keeper: $(clients_source)/keeper.cpp vm/system.hpp | clients-packa
 	@mkdir -p $(@D)
 	@$(CXX) -std=c++20 -O2 -Wall -Wextra -Werror -static -o $@.new $<
 	@mv $@.new $@
+
+build/clients/dates: $(clients_source)/dates/dates.cpp | clients-packages
+	@mkdir -p $(@D)
+	@$(CXX) -std=c++20 -O2 -Wall -Wextra -Werror -static -o $@ $<
+
+# Without cgo it is linked statically.
+build/clients/dates-go: $(clients_source)/dates/dates.go | clients-packages
+	@mkdir -p $(@D)
+	@CGO_ENABLED=0 GOCACHE=$(abspath $(@D))/go-cache GO111MODULE=off go build -o $@ $<
+
+build/clients/Dates.class: $(clients_source)/dates/Dates.java | clients-packages
+	@mkdir -p $(@D)
+	@javac -d $(@D) $<
 
 build/clients/root.cpio: build/guest/init vm/initramfs.list vm/build-initramfs | kernel-$(clients_flavour)
 	@mkdir -p $(@D)

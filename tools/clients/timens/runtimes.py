@@ -3,8 +3,9 @@
 
 import json
 import shutil
+import time
 
-from guest import DAY, WEEK, ClientTest, namespace_of, offsets_of, read_clocks, run
+from guest import DAY, WEEK, ClientTest, has_wall_clocks, namespace_of, offsets_of, read_clocks, run
 
 MOUNTS = [
     {"destination": "/proc", "type": "proc", "source": "proc"},
@@ -154,6 +155,11 @@ class Crun(Runtime):
         done = self.start(self.with_user_namespace(), check=False)
         self.assert_refused(done, "open `/proc/self/timens_offsets`: Permission denied")
 
+    def test_crun_leaves_out_a_wall_clock(self):
+        """It writes the names that it knows: the same with stock."""
+        pid = self.start(configuration(self.NEW, {"boottime": WEEK, "realtime": 90 * DAY}))
+        self.assertEqual(offsets_of(pid), {"monotonic": 0, "boottime": WEEK * 10**9})
+
     def test_crun_joins_a_time_namespace_only_without_a_new_pid_namespace(self):
         """Its extra fork is the first process of the PID namespace, which ends with it: the same with stock."""
         with self.assertRaises(AssertionError):
@@ -170,6 +176,22 @@ class Runc(Runtime):
 
     def test_a_container_joins_a_time_namespace_alone(self):
         self.join(())
+
+    def test_a_container_has_a_wall_clock_of_its_own(self):
+        offsets = {"monotonic": DAY, "boottime": WEEK, "realtime": 90 * DAY}
+        if not has_wall_clocks():
+            self.assert_refused(self.start(configuration(self.NEW, offsets), check=False), "nvalid argument")
+            return
+        pid = self.start(configuration(self.NEW, offsets))
+        self.assertEqual(offsets_of(pid), {clock: seconds * 10**9 for clock, seconds in offsets.items()})
+        self.assert_shifted(DAY, WEEK, *self.inside())
+        before = time.time()
+        seen = int(run(*self.inside(), "/bin/busybox", "date", "+%s").stdout)
+        self.assert_between(before + 90 * DAY - 1, seen, time.time() + 90 * DAY, "the date")
+        # It has CAP_SYS_TIME, as the clock's owner's.
+        run(*self.inside(), "/bin/busybox", "date", "-s", "@2000000000")
+        self.assert_between(before, time.time(), before + 1000, "the date of the host")
+        self.assertGreaterEqual(int(run(*self.inside(), "/bin/busybox", "date", "+%s").stdout), 2000000000)
 
 
 class RuncBeforeTime(ClientTest):
