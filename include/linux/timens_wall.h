@@ -111,11 +111,6 @@ static inline bool timens_wall_capable(const struct timens_wall *wall)
 	return false;
 }
 
-static inline ktime_t timens_wall_to_monotonic(const struct timens_wall *wall)
-{
-	return 0;
-}
-
 static inline int timens_wall_settime(struct timens_wall *wall, const struct timespec64 *ts)
 {
 	return -EINVAL;

@@ -20,6 +20,9 @@ struct timens_offsets_arg;
 /* Every timeline but that of the host. */
 #define TIMENS_MAX_ENTRIES	(TIMENS_NR - 1)
 
+/* As for the host, see kernel/time/ntp.c. */
+#define TIMENS_MAX_TAI	100000
+
 /**
  * struct timens_wall_request - the wall clock that user space asks for
  * @flags:	what is asked for, TIMENS_WALL_SET_OFFSET and so on; 0 for nothing

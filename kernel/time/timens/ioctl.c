@@ -175,8 +175,6 @@ static int set_offsets(struct time_namespace *ns, unsigned int cmd, unsigned lon
 }
 
 #ifdef CONFIG_TIME_NS_WALL
-#define MAX_TAI_OFFSET	100000
-
 static int get_wall(struct time_namespace *ns, unsigned int cmd, unsigned long arg)
 {
 	struct timens_wall *wall = timens_ns_wall(ns);
@@ -207,7 +205,7 @@ static int set_wall(struct time_namespace *ns, unsigned int cmd, unsigned long a
 	if (passed.flags & TIMENS_WALL_SET_MODE &&
 	    passed.mode != TIMENS_WALL_FOLLOW && passed.mode != TIMENS_WALL_OWN)
 		return -EINVAL;
-	if (passed.flags & TIMENS_WALL_SET_TAI && (passed.tai < 0 || passed.tai > MAX_TAI_OFFSET))
+	if (passed.flags & TIMENS_WALL_SET_TAI && (passed.tai < 0 || passed.tai > TIMENS_MAX_TAI))
 		return -EINVAL;
 	if (passed.flags & TIMENS_WALL_SET_OFFSET && passed.realtime.nsec >= NSEC_PER_SEC)
 		return -EINVAL;
@@ -220,17 +218,22 @@ static int set_wall(struct time_namespace *ns, unsigned int cmd, unsigned long a
 	};
 	return timens_set_wall(ns, &request);
 }
-#else
-static int get_wall(struct time_namespace *ns, unsigned int cmd, unsigned long arg)
-{
-	return -ENOTTY;
-}
-
-static int set_wall(struct time_namespace *ns, unsigned int cmd, unsigned long arg)
-{
-	return -ENOTTY;
-}
 #endif /* CONFIG_TIME_NS_WALL */
+
+/* A command is known by its number; the size is that of its first version. */
+static const struct {
+	unsigned int	cmd;
+	size_t		size;
+	int		(*handle)(struct time_namespace *ns, unsigned int cmd, unsigned long arg);
+} commands[] = {
+	{ TIMENS_GET_INFO,	TIMENS_INFO_SIZE_VER0,		get_info },
+	{ TIMENS_GET_OFFSETS,	TIMENS_OFFSETS_ARG_SIZE_VER0,	get_offsets },
+	{ TIMENS_SET_OFFSETS,	TIMENS_OFFSETS_ARG_SIZE_VER0,	set_offsets },
+#ifdef CONFIG_TIME_NS_WALL
+	{ TIMENS_GET_WALL,	TIMENS_WALL_ARG_SIZE_VER0,	get_wall },
+	{ TIMENS_SET_WALL,	TIMENS_WALL_ARG_SIZE_VER0,	set_wall },
+#endif
+};
 
 /**
  * timens_ioctl() - ioctl() on the file descriptor of a namespace
@@ -244,6 +247,7 @@ static int set_wall(struct time_namespace *ns, unsigned int cmd, unsigned long a
 long timens_ioctl(struct ns_common *common, unsigned int cmd, unsigned long arg)
 {
 	struct time_namespace *ns;
+	unsigned int i;
 
 	check_layout();
 
@@ -251,31 +255,12 @@ long timens_ioctl(struct ns_common *common, unsigned int cmd, unsigned long arg)
 		return -ENOTTY;
 	ns = container_of(common, struct time_namespace, ns);
 
-	switch (cmd & ~IOCSIZE_MASK) {
-	case TIMENS_GET_INFO & ~IOCSIZE_MASK:
-		if (_IOC_SIZE(cmd) < TIMENS_INFO_SIZE_VER0)
+	for (i = 0; i < ARRAY_SIZE(commands); i++) {
+		if ((cmd ^ commands[i].cmd) & ~IOCSIZE_MASK)
+			continue;
+		if (_IOC_SIZE(cmd) < commands[i].size)
 			return -EINVAL;
-		return get_info(ns, cmd, arg);
-	case TIMENS_GET_OFFSETS & ~IOCSIZE_MASK:
-		if (_IOC_SIZE(cmd) < TIMENS_OFFSETS_ARG_SIZE_VER0)
-			return -EINVAL;
-		return get_offsets(ns, cmd, arg);
-	case TIMENS_SET_OFFSETS & ~IOCSIZE_MASK:
-		if (_IOC_SIZE(cmd) < TIMENS_OFFSETS_ARG_SIZE_VER0)
-			return -EINVAL;
-		return set_offsets(ns, cmd, arg);
-	case TIMENS_GET_WALL & ~IOCSIZE_MASK:
-		if (!IS_ENABLED(CONFIG_TIME_NS_WALL))
-			return -ENOTTY;
-		if (_IOC_SIZE(cmd) < TIMENS_WALL_ARG_SIZE_VER0)
-			return -EINVAL;
-		return get_wall(ns, cmd, arg);
-	case TIMENS_SET_WALL & ~IOCSIZE_MASK:
-		if (!IS_ENABLED(CONFIG_TIME_NS_WALL))
-			return -ENOTTY;
-		if (_IOC_SIZE(cmd) < TIMENS_WALL_ARG_SIZE_VER0)
-			return -EINVAL;
-		return set_wall(ns, cmd, arg);
+		return commands[i].handle(ns, cmd, arg);
 	}
 	return -ENOTTY;
 }

@@ -27,7 +27,6 @@
 
 #include "internal.h"
 
-#define MAX_TAI_OFFSET		100000
 #define NOMINAL_TICK_US		(USEC_PER_SEC / USER_HZ)
 
 /**
@@ -106,13 +105,9 @@ static s32 tai_of(const struct wall_state *state)
 	return has_own_tai(state) ? state->tai : host_tai();
 }
 
-/**
- * timens_wall_formulas() - the formulas of a wall clock
- * @state:	where the clock is
- * @formula:	set, for each clock
- */
-static void timens_wall_formulas(const struct wall_state *state,
-				 struct timens_wall_formula formula[TIMENS_WALL_CLOCKS])
+/* Sets the formula of each clock. */
+static void formulas_of(const struct wall_state *state,
+			struct timens_wall_formula formula[TIMENS_WALL_CLOCKS])
 {
 	const clockid_t anchor = state->mode == TIMENS_WALL_OWN ? CLOCK_BOOTTIME : CLOCK_REALTIME;
 	struct timespec64 offset = ns_to_timespec64(state->offset);
@@ -284,14 +279,10 @@ struct timens_wall *timens_wall_of(const struct timens_offsets *offsets)
 /**
  * timens_wall_nested() - what an absolute timer is on
  * @wall:	wall clock
- * @clock:	clock id
- *
- * Return: the nested clock, NULL if @clock is not moved by @wall.
+ * @clock:	clock id, one of timens_is_wall_clock()
  */
 struct nested_clock *timens_wall_nested(const struct timens_wall *wall, clockid_t clock)
 {
-	if (!timens_is_wall_clock(clock))
-		return NULL;
 	return wall->nested[wall_clock_of(clock)];
 }
 
@@ -354,7 +345,7 @@ static void publish(struct timens_wall *wall)
 	unsigned int i;
 
 	lockdep_assert_held(&wall->set);
-	timens_wall_formulas(&wall->state, formula);
+	formulas_of(&wall->state, formula);
 	write_page(wall, formula);
 	for (i = 0; i < TIMENS_WALL_CLOCKS; i++) {
 		const struct nested_formula nested = nested_formula_of(&formula[i]);
@@ -414,7 +405,7 @@ static struct timens_wall *create(struct user_namespace *owner, const struct wal
 	wall->page = timens_vvar_alloc();
 	if (!wall->page)
 		goto err_free;
-	timens_wall_formulas(state, formula);
+	formulas_of(state, formula);
 	for (i = 0; i < TIMENS_WALL_CLOCKS; i++) {
 		const struct nested_formula nested = nested_formula_of(&formula[i]);
 		struct nested_clock *clock = nested_clock_create(ids[i], &nested);
@@ -695,7 +686,7 @@ static void set_ntp(struct timens_wall *wall, const struct __kernel_timex *txc)
 			constant += 4;
 		wall->ntp.constant = min(constant, MAXTC);
 	}
-	if (txc->modes & ADJ_TAI && txc->constant >= 0 && txc->constant <= MAX_TAI_OFFSET) {
+	if (txc->modes & ADJ_TAI && txc->constant >= 0 && txc->constant <= TIMENS_MAX_TAI) {
 		wall->state.own_tai = true;
 		wall->state.tai = txc->constant;
 		publish(wall);
