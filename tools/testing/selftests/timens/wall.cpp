@@ -291,6 +291,41 @@ TEST(a_date_that_is_right_with_the_boottime_of_the_same_write_is_accepted)
 	}).wait_ok();
 }
 
+TEST(an_offset_that_puts_boottime_above_the_date_is_refused)
+{
+	require_wall_clocks();
+	child([] {
+		const std::string far = "boottime 4000000000 0\n";
+
+		unshare_time();
+		check(write_realtime(0s), "a wall clock");
+
+		const auto before = shown_offsets();
+
+		expect_errno(write_offsets(far), ERANGE, "above the date");
+		expect_eq(shown_offsets(), before);
+		check(write_offsets("boottime 1000 0\n"), "below the date");
+	}).wait_ok();
+	child([] {
+		unshare_time();
+		check(write_offsets("boottime 4000000000 0\n"), "without a wall clock");
+	}).wait_ok();
+}
+
+TEST(a_wall_clock_counts_as_a_namespace_of_its_owner)
+{
+	require_wall_clocks();
+	become_user(65534);
+	enter_user_namespace();
+	limit_namespaces("time", 1);
+	unshare_time();
+	expect_errno(write_realtime(1000s), ENOSPC, "text");
+	expect_errno(set_wall(pending_namespace(), wall_offset(1000s)), ENOSPC, "ioctl");
+	expect_eq(shown_offsets(), two_lines);
+	limit_namespaces("time", 2);
+	check(write_realtime(1000s), "with room for it");
+}
+
 TEST(text_comes_too_late_when_a_task_has_entered)
 {
 	require_wall_clocks();

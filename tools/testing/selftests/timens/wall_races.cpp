@@ -69,6 +69,13 @@ const time_calls &calls()
 	return all_time_calls().front();
 }
 
+void allow_timer_files(int number)
+{
+	const rlimit enough{ rlim_t(number) + 100, rlim_t(number) + 100 };
+
+	check(setrlimit(RLIMIT_NOFILE, &enough), "setrlimit RLIMIT_NOFILE");
+}
+
 void arm_or_report(const timer_file &timer, const time_value &deadline)
 {
 	const outcome set = calls().timerfd_settime(timer.get(),
@@ -222,9 +229,7 @@ TEST(ten_thousand_timers_expire_as_they_are_due, .timeout = 120s)
 	require_wall_clocks();
 
 	constexpr int number = 10'000;
-	const rlimit enough{ number + 100, number + 100 };
-
-	check(setrlimit(RLIMIT_NOFILE, &enough), "setrlimit RLIMIT_NOFILE");
+	allow_timer_files(number);
 	in_wall_namespace(ahead, [] {
 		const auto start = date();
 		const auto date_of = [&](int i) { return start + (i + 1) * 100s; };
@@ -266,9 +271,7 @@ TEST(ten_thousand_timers_end_with_their_process_while_the_date_is_set, .timeout 
 	require_wall_clocks();
 
 	constexpr int number = 10'000;
-	const rlimit enough{ number + 100, number + 100 };
-
-	check(setrlimit(RLIMIT_NOFILE, &enough), "setrlimit RLIMIT_NOFILE");
+	allow_timer_files(number);
 	in_wall_namespace(ahead, [] {
 		gate armed;
 		child holder([&] {

@@ -513,6 +513,36 @@ TEST(what_it_cannot_do_is_refused_and_changes_nothing)
 	host.check("after all");
 }
 
+/* Coarse clocks lag behind by up to a tick, but not behind what was set. */
+TEST(no_reading_is_before_the_date_that_was_set)
+{
+	require_wall_clocks();
+	in_wall_namespace(ahead, [] {
+		for (int i = 0; i < 50; i++)
+			for (const auto &reader : date_readers()) {
+				const auto wanted = std::chrono::floor<seconds>(date()) + 10s;
+
+				set_date(wanted);
+				expect_ge(reader.read(), nanoseconds(wanted), reader.name);
+			}
+	});
+}
+
+TEST(steps_of_nothing_do_not_move_the_clock)
+{
+	require_wall_clocks();
+	in_wall_namespace(ahead, [] {
+		step_date(0s);
+
+		const unique_fd own = own_namespace();
+		const auto before = wall_of(own);
+
+		for (int i = 0; i < 1000; i++)
+			adjust(ADJ_SETOFFSET | ADJ_NANO, [](timex &all) { all.time = { 0, 0 }; });
+		expect_eq(wall_of(own), before);
+	});
+}
+
 TEST(a_step_by_adjtimex_is_added_to_the_date)
 {
 	require_wall_clocks();
