@@ -344,6 +344,14 @@ void expect_uptime(const std::vector<std::string> &start, double uptime)
 	expect_soon_after_seconds(boottime, uptime);
 }
 
+/* Makes a namespace that no task has entered, and keeps it. */
+void hold_pending_namespace(gate &made)
+{
+	unshare_time();
+	made.open();
+	pause();
+}
+
 } /* namespace */
 
 TEST(run_with_an_uptime_starts_both_clocks_there, .timeout = patience)
@@ -679,11 +687,7 @@ TEST(user_reads_offsets_of_a_namespace_that_he_may_not_enter, .timeout = patienc
 TEST(list_says_which_offsets_can_still_be_set, .timeout = patience)
 {
 	gate made;
-	child maker([&] {
-		unshare_time();
-		made.open();
-		pause();
-	});
+	child maker([&] { hold_pending_namespace(made); });
 
 	made.wait(maker);
 	const auto pending = std::to_string(ns_inode(maker.proc("ns/time_for_children")));
@@ -1058,11 +1062,7 @@ TEST(set_before_the_first_program_enters_makes_a_clock, .timeout = patience)
 {
 	need_wall_clocks();
 	gate made;
-	child maker([&] {
-		unshare_time();
-		made.open();
-		pause();
-	});
+	child maker([&] { hold_pending_namespace(made); });
 
 	made.wait(maker);
 	const auto pending = maker.proc("ns/time_for_children");
